@@ -1,0 +1,66 @@
+# Everything happens in .venv, made once. A stamp is touched only after its step has succeeded, so an interrupted
+# installation is taken up again, and a finished one never asks a package registry anything.
+
+PYTHON ?= python3
+VENV   := .venv
+PY     := $(VENV)/bin/python
+# No build isolation: it would fetch setuptools anew each time; .venv already has a recent one.
+# PYTHONWARNINGS: setuptools answers every -e with a warning of ten lines.
+PIP    := PYTHONWARNINGS=ignore $(PY) -m pip install -q --no-build-isolation
+
+# "python3.12" → "python3.12-venv": how Debian and Ubuntu call the package that brings ensurepip.
+VENV_PACKAGE := $(patsubst python,python3,$(notdir $(PYTHON)))-venv
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help course test notebooks bench weights clean
+
+help:  ## show this list
+	@echo "make [PYTHON=python3.12] TARGET, with TARGET one of"
+	@sed -n 's/^\([a-z]*\):.*## /  \1|/p' Makefile | awk -F'|' '{ printf "%-12s%s\n", $$1, $$2 }'
+
+course: $(VENV)/.checked  ## install what is missing, check the machine, open the notebooks in JupyterLab
+	@$(PY) tools/course.py
+
+test: $(VENV)/.test  ## install what is missing, run all tests and all notebooks
+	@$(PY) -m pytest -rs --nbval --nbval-current-env --nbval-cell-timeout=120 tests notebooks
+
+notebooks: $(VENV)/.test  ## build and execute the notebooks from notebooks/source
+	@$(PY) tools/notebooks.py
+
+bench: $(VENV)/.lab  ## measure, side by side (ARGS="…" goes to the benchmarks)
+	@$(PY) -m benchmarks $(ARGS)
+
+weights: $(VENV)/.lab  ## train the embedded network again (ARGS="…" goes to the script)
+	@$(PY) training/distill_backbone.py $(ARGS)
+
+clean:  ## remove .venv and whatever else can be made again
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+	find . -name .ipynb_checkpoints -prune -exec rm -rf {} +
+
+$(VENV)/.made:
+	@command -v "$(PYTHON)" >/dev/null || { echo "$(PYTHON) is missing: sudo apt install python3 python3-venv" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "$(PYTHON) is Python %d.%d, and 3.11 or later is needed: make PYTHON=python3.12 course" % sys.version_info[:2])'
+	@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || { echo "$(VENV_PACKAGE) is missing: sudo apt install $(VENV_PACKAGE)" >&2; exit 1; }
+	@echo "making $(VENV) …"
+	@"$(PYTHON)" -m venv $(VENV)
+	@$(PIP) --upgrade pip "setuptools>=77"
+	@touch $@
+
+$(VENV)/.lab: pyproject.toml $(VENV)/.made
+	@echo "installing torch, torchvision and JupyterLab (once: some minutes, several GB) …"
+	@$(PIP) -e ".[lab]"
+	@touch $@
+
+# After .lab and never beside it: under `make -j` two pips would write into one folder.
+$(VENV)/.test: pyproject.toml $(VENV)/.lab
+	@echo "installing what the tests need …"
+	@$(PIP) -e ".[test]"
+	@touch $@
+
+$(VENV)/.checked: $(VENV)/.lab
+	@$(VENV)/bin/nst-lessons check
+	@touch $@

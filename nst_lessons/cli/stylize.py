@@ -1,0 +1,125 @@
+"""`nst-lessons stylize CONTENT STYLE -o OUT`: a photograph, painted. Ctrl-C keeps what was painted; --resume goes on."""
+import pathlib
+import sys
+import time
+
+_SAVE_EVERY = 5          # s between checkpoints: a kill loses at most that, or one evaluation
+
+
+def add(commands):
+    """Describes the command to argparse."""
+    p = commands.add_parser("stylize", help="paint a photograph in the style of a painting",
+                            description="Paint CONTENT in the style of STYLE: files, or names from 'nst-lessons samples'.")
+    p.add_argument("content", metavar="CONTENT", help="photograph: a file or a sample's name")
+    p.add_argument("style", metavar="STYLE", nargs="+", help="painting: a file or a sample's name; several are mixed")
+    p.add_argument("-o", "--output", metavar="OUT", required=True, help="picture to write: .png, .jpg or .webp")
+    p.add_argument("--size", type=int, help="longer side in px (default 512)")
+    p.add_argument("--alpha", type=float, help="weight of content (default 0.1): more keeps the photograph")
+    p.add_argument("--beta", type=float, help="weight of style (default 1)")
+    p.add_argument("--gamma", type=float, help="weight of total variation (default 0.05): more is smoother")
+    p.add_argument("--steps", type=int, help="evaluations of the objective in all (default 160)")
+    p.add_argument("--style-scale", type=float, help="size of the strokes (default 1)")
+    p.add_argument("--preserve-color", action="store_true", default=None, help="keep the photograph's colors")
+    p.add_argument("--style-weights", type=_numbers, metavar="W,W", help="how several styles are mixed, e.g. 0.7,0.3")
+    p.add_argument("--backbone", help="network (default tiny); others: vgg19, vgg16, resnet50, squeezenet1_1, mobilenet_v3_small, random")
+    p.add_argument("--weights", metavar="FILE", help="the network's weights: .pth, .safetensors, or 'random'")
+    p.add_argument("--pooling", choices=["max", "avg"], help="pooling of the network (default max)")
+    p.add_argument("--content-layers", type=_layers, metavar="L,L", help="e.g. relu4_2, or with weights relu4_2=1,relu3_2=0.5")
+    p.add_argument("--style-layers", type=_layers, metavar="L,L", help="e.g. relu1_1,relu2_1")
+    p.add_argument("--scaling", choices=["relative", "gatys", "article"], help="how the losses are scaled (default relative)")
+    p.add_argument("--method", choices=["lbfgs", "adam"], help="optimizer (default lbfgs)")
+    p.add_argument("--levels", type=int, help="sizes from coarse to fine; 1 paints at full size only")
+    p.add_argument("--init", help="content (default), noise, style, or a picture to start from")
+    p.add_argument("--seed", type=int, help="seed of --init noise (default 0)")
+    p.add_argument("--resume", action="store_true", help="go on where an interrupted run of the same command stopped")
+    p.add_argument("--quiet", action="store_true", help="no progress bar")
+    p.set_defaults(run=run)
+
+
+def _layers(text):
+    """"a,b" → ["a", "b"]; "a=1,b=0.5" → {"a": 1.0, "b": 0.5}."""
+    pairs = [part.strip().split("=") for part in text.split(",") if part.strip()]
+    return {name: float(value) for name, value in pairs} if "=" in text else [name for name, in pairs]
+
+
+def _numbers(text):
+    return [float(part) for part in text.split(",")]
+
+
+def run(args):
+    """Paints, with a progress bar and checkpoints beside OUT, and writes OUT with its settings inside."""
+    from ..checkpoint import save_checkpoint
+    from ..images import save_image
+    from ..stylize import finish, paint
+    output, settings = pathlib.Path(args.output), _settings(args)
+    _check_output(output)
+    photo, styles = _pictures(settings)
+    notes = output.with_name(output.name + ".checkpoint")
+    state = _resumed(notes, settings, args.resume)
+    last, saved = None, time.monotonic()
+    with _bar(settings.steps, args.quiet) as bar:
+        try:
+            for last in paint(photo, styles, settings, state=state):
+                bar.total = last.steps
+                bar.set_description_str(f"{max(last.image.shape[2:])} px", refresh=False)
+                bar.set_postfix({k: f"{v:.3g}" for k, v in last.terms.floats().items() if k != "range"}, refresh=False)
+                bar.update(last.evaluations - bar.n)
+                if time.monotonic() - saved > _SAVE_EVERY:
+                    save_checkpoint({"settings": settings.to_json(), "state": last.state()}, notes)
+                    saved = time.monotonic()
+        except KeyboardInterrupt:
+            if last is None:
+                raise
+            save_checkpoint({"settings": settings.to_json(), "state": last.state()}, notes)
+            save_image(finish(last.image, photo, settings), output, settings)
+            print(f"\ninterrupted; what was painted is in {output}, and --resume goes on", file=sys.stderr)
+            return 130
+        bar.update(bar.total - bar.n)
+    save_image(finish(last.image, photo, settings), output, settings)
+    notes.unlink(missing_ok=True)
+
+
+def _settings(args):
+    """Only what was said on the command line; the rest are Settings' own defaults."""
+    from ..settings import Settings
+    said = {name: value for name, value in vars(args).items() if value is not None and name in Settings.__dataclass_fields__}
+    style = args.style[0] if len(args.style) == 1 else args.style
+    return Settings.of(**said | {"style": style, "size": args.size or 512})
+
+
+def _check_output(output):
+    """Refuses what could not be written, before an hour of painting."""
+    from ..images import WRITABLE, ImageError
+    if output.suffix.lower().lstrip(".") not in WRITABLE:
+        raise ImageError(f"cannot write {output.name!r}: the name must end in .{', .'.join(WRITABLE)}")
+    if not output.resolve().parent.is_dir():
+        raise ImageError(f"there is no folder {str(output.parent)!r} to write {output.name} in")
+
+
+def _pictures(settings):
+    """Loads everything first: a bad file is told before the painting starts."""
+    from ..images import load_image
+    styles = settings.style if isinstance(settings.style, list) else [settings.style]
+    size = round(settings.size * settings.style_scale)
+    return load_image(settings.content, size=settings.size), [load_image(one, size=size) for one in styles]
+
+
+def _resumed(notes, settings, wanted):
+    """The state to go on from, or None to begin. Other settings than those of the checkpoint are refused by name."""
+    from ..checkpoint import CheckpointError, load_checkpoint
+    if not wanted:
+        return None
+    if not notes.is_file():
+        print(f"nothing to resume ({notes.name} is not there): starting anew", file=sys.stderr)
+        return None
+    tree = load_checkpoint(notes)
+    before = settings.from_json(tree["settings"])
+    changed = [name for name in settings.keys() if before[name] != settings[name]]
+    if changed:
+        raise CheckpointError(f"{notes.name} was made with other settings ({', '.join(changed)}): use those again, or leave --resume out")
+    return tree["state"]
+
+
+def _bar(total, quiet):
+    from tqdm.auto import tqdm
+    return tqdm(total=total, unit="eval", disable=quiet, dynamic_ncols=True, file=sys.stderr)

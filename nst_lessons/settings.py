@@ -1,0 +1,87 @@
+"""Everything that makes a picture, in one object that is JSON both ways: command line, metadata, resume, sweep, studio."""
+import json
+from dataclasses import asdict, dataclass, fields
+
+_CHOICES = {
+    "scaling": ("relative", "gatys", "article"),
+    "method": ("lbfgs", "adam"),
+    "pooling": ("max", "avg"),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `stylize` is asked to do; `stylize(photo, style, **settings)` and `Settings(**vars)` both work.
+
+    `content`, `style`: names or paths (style: one or a list). `size`: longer side in px (None: the picture's own, 512 for names
+    and files). alpha, beta, gamma and layers: None means the default of `scaling` and `backbone`. `steps`: evaluations in all.
+    `levels`: sizes from coarse to fine (None: as many as the size wants, 1: only the full size). `style_scale`: stroke size,
+    the style picture's longer side over the photograph's. `init`: "content", "noise", "style", or a picture's path.
+    Raises ValueError for a name or value that makes no sense.
+    """
+    content: str | None = None
+    style: str | list | None = None
+    size: int | None = None
+    backbone: str = "tiny"
+    weights: str | None = None
+    pooling: str = "max"
+    alpha: float | None = None
+    beta: float | None = None
+    gamma: float | None = None
+    content_layers: list | dict | None = None
+    style_layers: list | dict | None = None
+    style_weights: list | None = None
+    scaling: str = "relative"
+    method: str = "lbfgs"
+    steps: int = 160
+    levels: int | None = None
+    style_scale: float = 1.0
+    init: str = "content"
+    seed: int = 0
+    preserve_color: bool = False
+
+    def __post_init__(self):
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name}={getattr(self, name)!r} is unknown; choose one of {', '.join(choices)}")
+        for name in ("alpha", "beta", "gamma"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < float("inf"):
+                raise ValueError(f"{name}={value} makes no sense; give a number of at least 0")
+        for name, least in (("size", 16), ("steps", 1), ("levels", 1)):
+            value = getattr(self, name)
+            if value is not None and (int(value) != value or value < least):
+                raise ValueError(f"{name}={value} makes no sense; give a whole number of at least {least}")
+        if not 0.05 <= self.style_scale <= 20:
+            raise ValueError(f"style_scale={self.style_scale} makes no sense; give a number between 0.05 and 20 (1: as it is)")
+
+    @classmethod
+    def of(cls, **options):
+        """Settings from keyword arguments; an unknown name is refused with the list of those that exist."""
+        known = {field.name for field in fields(cls)}
+        for name in options:
+            if name not in known:
+                raise ValueError(f"unknown setting {name!r}; there are {', '.join(sorted(known))}")
+        return cls(**options)
+
+    def keys(self):
+        """Names of the settings: together with [], what `**settings` needs."""
+        return [field.name for field in fields(self)]
+
+    def __getitem__(self, name):
+        return getattr(self, name)
+
+    def to_json(self):
+        """One line of JSON; `Settings.from_json` reads it back."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text):
+        """Settings from `to_json`'s text; ValueError for anything else."""
+        try:
+            options = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"these settings are not JSON ({error.msg} at character {error.pos})") from error
+        if not isinstance(options, dict):
+            raise ValueError("settings are a JSON object, {\"size\": 256, …}")
+        return cls.of(**options)

@@ -1,0 +1,105 @@
+"""The façade: a photograph, a painting, settings → a painted picture, from coarse to fine."""
+from dataclasses import dataclass, replace
+from typing import Callable
+
+import torch
+
+from .features import Features
+from .images import keep_color, load_image, resize
+from .losses import Objective, Terms
+from .optimize import optimize
+from .settings import Settings
+
+_COARSEST, _RATIO, _LESS = 96, 1.6, 0.75     # px of the first level; from level to level: the size, and the evaluations
+_FILE_SIZE = 512                             # px, for a name or a file whose size nobody chose
+
+
+@dataclass
+class Progress:
+    """Where a painting stands: `image` [1, 3, H, W] at the size of `level` (0-based, of `levels`), `evaluations` of `steps`.
+
+    `state()` → a tree for `save_checkpoint`; `paint(…, state=…)` goes on from there and ends at the same picture.
+    """
+    level: int
+    levels: int
+    evaluations: int
+    steps: int
+    terms: Terms
+    image: torch.Tensor
+    state: Callable[[], dict]
+
+
+def pyramid(size, levels=None):
+    """Longer sides from coarse to fine, [100, 160, 256] for 256: large strokes are laid where they cost little."""
+    sizes = [size]
+    while len(sizes) < (levels or 99) and (levels or sizes[0] / _RATIO >= _COARSEST):
+        sizes.insert(0, max(16, round(sizes[0] / _RATIO)))
+    return sizes
+
+
+def budgets(steps, count):
+    """`steps` evaluations shared among `count` levels, three quarters as many from one to the next."""
+    shares = [_LESS**k for k in range(count)]
+    ends = [round(steps * sum(shares[:k]) / sum(shares)) for k in range(count + 1)]
+    return [max(1, after - before) for before, after in zip(ends, ends[1:])]
+
+
+def stylize(photo, style, /, **settings):
+    """`photo` painted in the style of `style`: a picture [1, 3, H, W] in [0, 1].
+
+    photo, style: pictures [1, 3, H, W], names or paths; style may be a list. Keywords: those of `Settings`, whose `content`
+    and `style` are ignored here. Raises ValueError for settings that make no sense, ImageError for a picture that cannot be read.
+    """
+    settings = Settings.of(**settings)
+    for progress in paint(photo, style, settings):
+        pass
+    return finish(progress.image, photo, settings)
+
+
+def finish(image, photo, settings):
+    """The last touch: values clamped to [0, 1], and the photograph's colors if they are to be kept."""
+    image = image.detach().clamp(0, 1).cpu()
+    return keep_color(image, _picture(photo, max(image.shape[2:]))) if settings.preserve_color else image
+
+
+def paint(photo, style, settings, features=None, state=None):
+    """Yields Progress as the picture grows; what `stylize`, the command line and the studio stand on.
+
+    `features`: a ready network, else the settings' own. `state`: a Progress.state(), to go on.
+    """
+    features = features or Features(settings.backbone, settings.weights, settings.pooling)
+    device = next(features.parameters()).device
+    size = settings.size or (max(photo.shape[2:]) if isinstance(photo, torch.Tensor) else _FILE_SIZE)
+    photo = _picture(photo, size).to(device)
+    sizes = pyramid(size, settings.levels)
+    styles = [_picture(one, round(size * settings.style_scale)).to(device) for one in (style if isinstance(style, (list, tuple)) else [style])]
+    counts = budgets(settings.steps, len(sizes))
+    first, done, image = (0, 0, None) if state is None else (state["level"], state["done"], state["step"]["image"])
+    for level in range(first, len(sizes)):
+        content = resize(photo, sizes[level])
+        targets = [resize(one, round(sizes[level] * settings.style_scale)) for one in styles]
+        image = _start(settings, content, targets) if image is None else resize(image, tuple(content.shape[2:]))
+        objective = Objective(features, content, targets, settings.alpha, settings.beta, settings.gamma, settings.content_layers,
+                              settings.style_layers, settings.scaling, settings.style_weights)
+        inner, state = (state["step"], None) if state else (None, None)
+        for step in optimize(image, objective, settings.method, counts[level], state=inner):
+            image = step.image
+            yield Progress(level, len(sizes), done + step.evaluations, sum(counts), step.terms, image,
+                           lambda level=level, done=done, step=step: {"level": level, "done": done, "step": step.state()})
+        done += counts[level]
+
+
+def _picture(source, size):
+    """A tensor resized, or a name or file loaded, to `size` px on its longer side."""
+    return resize(source, size) if isinstance(source, torch.Tensor) else load_image(source, size=size)
+
+
+def _start(settings, content, styles):
+    """The first picture, at the coarsest size."""
+    if settings.init == "content":
+        return content
+    if settings.init == "noise":
+        generator = torch.Generator().manual_seed(settings.seed)
+        return (0.5 + 0.15 * torch.randn(content.shape, generator=generator)).to(content)
+    source = styles[0] if settings.init == "style" else load_image(settings.init).to(content)
+    return resize(source, tuple(content.shape[2:]))

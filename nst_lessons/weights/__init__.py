@@ -1,0 +1,1 @@
+"""Weights that our own training made, each with a card beside it."""
