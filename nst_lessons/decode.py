@@ -10,8 +10,8 @@ from contextlib import contextmanager
 import numpy as np
 from PIL import Image, ImageCms, UnidentifiedImageError
 
-# Only these: to read EPS, Pillow would start another program; and it takes nearly any bytes for a TGA.
-READABLE = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "JPEG2000", "PPM")
+# Only these: for EPS Pillow would start another program, nearly any bytes are a TGA to it, and a JPEG 2000 may lack its end.
+READABLE = ("PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "AVIF", "PPM")
 # What people try instead, known by its first bytes.
 STRANGERS = {
     rb"....ftyp(hei|hev|mif|msf)": "HEIC: export it as JPEG or PNG",
@@ -40,12 +40,14 @@ def decode(source, label, max_megapixels=100):
 
     Raises ImageError, in which `label` names the picture, for what is no picture, is broken, or has more than `max_megapixels`.
     """
-    with patient_pillow():
+    with patient_pillow() as said:
         is_file = not isinstance(source, Image.Image)
         picture = open_header(source, label) if is_file else source
         check_area(*picture.size, max_megapixels, label)
         with _or_broken(label):
             picture.load()
+            if picture.format == "TIFF" and any("but only got" in str(warning.message) for warning in said):
+                raise EOFError("the end is missing")  # where the pixels may be whole, but the color profile is not
             return _pixels(picture, _low_bytes(source, picture) if is_file else None)
 
 
@@ -102,12 +104,12 @@ def over_white(color, alpha):
 
 @contextmanager
 def patient_pillow():
-    """Keep Pillow from judging sizes, which `check_area` does, and from warning of oddities in files that it then reads."""
-    with _ONE_AT_A_TIME, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    """Keep Pillow from judging sizes, which `check_area` does, and from showing its warnings; they come as a list instead."""
+    with _ONE_AT_A_TIME, warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            yield
+            yield said
         finally:
             Image.MAX_IMAGE_PIXELS = limit
 
@@ -201,12 +203,10 @@ def _to_srgb(picture, profile):
         return picture.convert("RGB")
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        mode = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}.get(source.profile.xcolor_space)
-        picture = picture.convert("RGB") if (picture.mode, mode) == ("L", "RGB") else picture
-        if picture.mode != mode:  # the profile of a picture that this one once was
-            return picture.convert("RGB")
+        if picture.mode == "L" and source.profile.xcolor_space == "RGB ":
+            picture = picture.convert("RGB")
         return ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB",
                                          renderingIntent=ImageCms.Intent.RELATIVE_COLORIMETRIC,
                                          flags=ImageCms.Flags.BLACKPOINTCOMPENSATION)
-    except (OSError, ImageCms.PyCMSError):  # a broken profile: like none
+    except (OSError, ImageCms.PyCMSError):  # a broken profile, or one of another kind of colors: like none
         return picture.convert("RGB")

@@ -4,6 +4,7 @@ A backbone is any module that has `layers` (names, shallow to deep) and `forward
 preprocessing is its own business. `register` adds one; `Features` is how all lessons use them.
 """
 from collections.abc import Iterable
+from itertools import chain
 
 import torch
 from torch import nn
@@ -75,12 +76,15 @@ class _Graph(nn.Module):
         from torchvision import models
         from torchvision.models.feature_extraction import get_graph_node_names
         self.model, self.normalize, self._extractors = models.get_model(name, weights=None).eval(), _Normalize(), {}
-        self._pool = pooling
+        for head in ("fc", "classifier"):
+            if hasattr(self.model, head):                                  # not used, so weights need not have it
+                setattr(self.model, head, nn.Identity())
         for path, module in list(self.model.named_modules()):
             if hasattr(module, "inplace"):
                 module.inplace = False
             if pooling == "avg" and isinstance(module, nn.MaxPool2d):
-                average = nn.AvgPool2d(module.kernel_size, module.stride, module.padding, module.ceil_mode)
+                average = nn.AvgPool2d(module.kernel_size, module.stride, module.padding, module.ceil_mode,
+                                       count_include_pad=False)            # zeros would darken the border
                 self.model.set_submodule(path, average)
         _, nodes = get_graph_node_names(self.model)
         last = next(i for i, n in enumerate(nodes) if n.split(".")[0] in ("avgpool", "classifier", "flatten"))
@@ -158,6 +162,10 @@ class Features(nn.Module):
         self.backbone = _BUILDERS[backbone](weights, pooling).eval().requires_grad_(False)
         self.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
+    def train(self, mode=True):
+        """Stays in evaluation mode, whatever a module around it does: frozen means batch statistics too."""
+        return super().train(False)
+
     @property
     def layers(self):
         """Every layer's name, in order of depth."""
@@ -194,10 +202,11 @@ class Features(nn.Module):
             return {}
         if image.ndim != 4 or image.shape[1] != 3:
             raise ValueError(f"Features wants pictures [B, 3, H, W], got a tensor of shape {list(image.shape)}")
+        own = next(chain(self.backbone.parameters(), self.backbone.buffers()), image)    # a registered network may have neither
         try:
-            return self.backbone(image.to(next(self.backbone.parameters()).device), wanted)
+            return self.backbone(image.to(own.device), wanted)
         except RuntimeError as error:
-            if "too small" not in str(error):
+            if "too small" not in str(error) and "greater than actual input" not in str(error):
                 raise
             height, width = image.shape[2:]
             raise ValueError(f"a picture of {width}×{height} px is too small for layer {wanted[-1]} of {self.name}; use a larger one") from error

@@ -19,7 +19,7 @@ def content_loss(act, target):
 
     act, target: [B, C, H, W] (target may have B = 1) → [B]. Raises ValueError when their sizes differ.
     """
-    if act.shape[1:] != target.shape[1:]:
+    if act.shape[1:] != target.shape[1:] or target.shape[0] not in (1, act.shape[0]):
         raise ValueError(f"activations {list(act.shape)} and their target {list(target.shape)} differ in size; "
                          "resize the content picture to the painted one's size")
     return 0.5 * (act - target).pow(2).sum(dim=(1, 2, 3))
@@ -29,8 +29,12 @@ def style_loss(act, target_gram):
     """Distance of Gram matrices, 1/(4N²) Σ (G/M − A/M_A)², N channels, M positions (Gatys et al. 2016, eq. 4, any two sizes).
 
     act: [B, N, H, W]; target_gram: gram_matrix(style_act), [1 or B, N, N], divided by its own positions → [B].
+    Raises ValueError when target_gram has another shape.
     """
     channels = act.shape[1]
+    if target_gram.ndim != 3 or target_gram.shape[1:] != (channels, channels):
+        raise ValueError(f"style_loss wants target_gram [1 or B, {channels}, {channels}], the gram_matrix of a style's activations; "
+                         f"got a tensor of shape {list(target_gram.shape)}")
     return (gram_matrix(act) - target_gram).pow(2).sum(dim=(1, 2)) / (4 * channels**2)
 
 
@@ -172,9 +176,9 @@ class Objective:
         content_layers = layer_weights(content_layers or article.get("content") or features.content_layers)
         style_layers = layer_weights(style_layers or article.get("style") or features.style_layers)
         styles = list(style) if isinstance(style, (list, tuple)) else [style]
-        shares = [1 / len(styles)] * len(styles) if style_weights is None else list(style_weights)
-        if len(shares) != len(styles):
-            raise ValueError(f"{len(styles)} styles want as many style_weights, got {len(shares)}")
+        shares = [1 / len(styles) for _ in styles] if style_weights is None else list(style_weights)
+        if not styles or len(shares) != len(styles):
+            raise ValueError(f"{len(styles)} styles want as many style_weights, got {len(shares)}" if styles else "give one style at least")
         self.features, self.terms = features, []
         with torch.no_grad():                                     # targets are computed once, outside of the graph
             for layer, act in features(content, content_layers).items():

@@ -33,6 +33,7 @@ STYLE_TAPS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
 TAPS = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.5, "relu4_1": 2.0, "relu4_2": 1.0, "relu5_1": 3.0}       # weight of each tap
 HINTS = {"1_1": 16, "1_2": 16, "2_1": 32, "2_2": 32, "3_1": 64, "3_2": 64, "3_3": 64, "3_4": 64,      # so many of the trunk's
          "4_1": 128, "4_2": 128, "4_3": 128, "4_4": 128, "5_1": 128}      # channels are shown the compressed teacher's hidden layers
+STRIDE = {"1": 2, "2": 2}                                 # in these blocks every second position is enough to learn from
 BLOCKS = ["1_1", "1_2", "2_1", "2_2", "3_1", "3_2", "3_3", "3_4", "4_1", "4_2", "4_3", "4_4", "5_1"]
 
 
@@ -68,6 +69,10 @@ class Teacher:
 
     def __call__(self, image):
         return {name: act.float() * self.scale.get(name, 1.0) for name, act in self.raw(image).items()}
+
+    def thinned(self, image):
+        """As a call, but with the positions that the losses look at."""
+        return {name: thin(act, name).float() * self.scale[name] for name, act in self.raw(image).items()}
 
     @torch.no_grad()
     def calibrate(self, images):
@@ -127,6 +132,12 @@ class Pictures:
         return torch.cat([self._sample() for _ in range(count)])
 
 
+def thin(act, name):
+    """Every second row and column in the blocks where neighbors repeat each other."""
+    stride = STRIDE.get(name.removeprefix("relu").removeprefix("hint")[0], 1)
+    return act[..., ::stride, ::stride]
+
+
 def gram(act):
     flat = act.flatten(2)
     return flat @ flat.transpose(1, 2) / flat.shape[2]
@@ -134,19 +145,19 @@ def gram(act):
 
 def relative(guess, truth, floor=0.0):
     """‖guess − truth‖² / ‖truth‖², picture by picture, then the mean; `floor`: a nearly black picture does not outshout the batch."""
-    size = truth.flatten(1).pow(2).sum(1)
-    return ((guess - truth).flatten(1).pow(2).sum(1) / torch.clamp(size, min=floor * size.mean().item())).mean()
+    size = truth.square().sum(dim=tuple(range(1, truth.ndim)))
+    return ((guess - truth).square().sum(dim=tuple(range(1, truth.ndim))) / size.clamp_min(floor * size.mean().item())).mean()
 
 
 def zeroth_power(matrix, steps=5):
     """The nearest (semi-)orthogonal matrix, roughly, by Newton–Schulz (Bernstein & Newhouse 2024; Jordan 2024)."""
-    x = matrix / (matrix.norm() + 1e-7)
+    x = (matrix / (matrix.norm() + 1e-7)).bfloat16()
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
     for _ in range(steps):
         a = x @ x.T
         x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
-    return x.T if tall else x
+    return (x.T if tall else x).float()
 
 
 class Muon(torch.optim.Optimizer):
@@ -181,6 +192,7 @@ class Student(nn.Module):
     def forward(self, image):
         out = {}
         for name, _, after in self.net.walk(image):
+            after = thin(after, name)
             out[f"hint{name}"] = after[:, :HINTS[name]].float()
             if f"relu{name}" in TAPS:
                 out[f"relu{name}"] = F.relu(self.net.heads[name](after)).float()
@@ -293,9 +305,10 @@ def main():
     teacher.calibrate(torch.cat([pictures.crop(q) for q in pictures.photos[:24]]).to(device))
     student = Student().to(device).to(memory_format=torch.channels_last)
     student.rescale(pictures.batch(8).to(device))
-    matrices, vectors = [q for q in student.parameters() if q.ndim == 4], [q for q in student.parameters() if q.ndim == 1]
+    matrices = [conv.weight for conv in student.net.trunk.values()]
+    vectors = [conv.bias for conv in student.net.trunk.values()] + list(student.net.heads.parameters())
     if a.optimizer == "muon":
-        optimizers = [(Muon(matrices), a.lr), (torch.optim.Adam(vectors, betas=(0.9, 0.98)), 0.003)]
+        optimizers = [(Muon(matrices), a.lr), (torch.optim.Adam(vectors, betas=(0.9, 0.98)), 0.002)]
     else:
         optimizers = [(torch.optim.Adam(matrices + vectors), a.lr)]
     average = copy.deepcopy(student).requires_grad_(False)
@@ -310,7 +323,7 @@ def main():
     while (spent := time.time() - began) < a.minutes * 60:
         images = pictures.batch(a.batch).to(device).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device, torch.bfloat16):
-            with torch.no_grad(): truth = teacher(images)
+            with torch.no_grad(): truth = teacher.thinned(images)
             guess = student(images)
         parts = losses(guess, truth)
         progress = spent / (a.minutes * 60)
