@@ -76,7 +76,7 @@ def evaluation_seconds(networks, steps, rounds=5):
     return total
 
 
-def main():
+def main(argv=None):
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--pairs", type=int, default=12)
     p.add_argument("--alphas", nargs="*", default=["0.03", "0.15", "default"])
@@ -84,7 +84,7 @@ def main():
     p.add_argument("--weights", help="weights of tiny (default: the embedded ones)")
     p.add_argument("--only", choices=["tiny", "composite"])
     p.add_argument("--out", type=pathlib.Path, default=ROOT / "training/runs/quality")
-    a = p.parse_args()
+    a = p.parse_args(argv)
     a.out.mkdir(parents=True, exist_ok=True)
     features.register("composite", lambda weights, pooling: Composite())
     names = [a.only] if a.only else ["tiny", "composite"]

@@ -46,8 +46,8 @@ def decode(source, label, max_megapixels=100):
         check_area(*picture.size, max_megapixels, label)
         with _or_broken(label):
             picture.load()
-            if picture.format == "TIFF" and any("but only got" in str(warning.message) for warning in said):
-                raise EOFError("the end is missing")  # where the pixels may be whole, but the color profile is not
+            if picture.format == "TIFF" and re.search("Truncated|only got|larger than file", str([w.message for w in said])):
+                raise EOFError("its end is missing")  # a color profile there may be gone, though the pixels are whole
             return _pixels(picture, _low_bytes(source, picture) if is_file else None)
 
 

@@ -176,9 +176,11 @@ class Objective:
         content_layers = layer_weights(content_layers or article.get("content") or features.content_layers)
         style_layers = layer_weights(style_layers or article.get("style") or features.style_layers)
         styles = list(style) if isinstance(style, (list, tuple)) else [style]
-        shares = [1 / len(styles) for _ in styles] if style_weights is None else list(style_weights)
-        if not styles or len(shares) != len(styles):
-            raise ValueError(f"{len(styles)} styles want as many style_weights, got {len(shares)}" if styles else "give one style at least")
+        if not styles:
+            raise ValueError("no style given; give one picture, or a list of them")
+        shares = [1 / len(styles)] * len(styles) if style_weights is None else list(style_weights)
+        if len(shares) != len(styles):
+            raise ValueError(f"{len(styles)} styles want as many style_weights, got {len(shares)}")
         self.features, self.terms = features, []
         with torch.no_grad():                                     # targets are computed once, outside of the graph
             for layer, act in features(content, content_layers).items():

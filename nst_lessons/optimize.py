@@ -1,4 +1,5 @@
 """Lesson 05: how pixels learn. The loop, as a generator: each step yields a better picture, and the caller may leave at any time."""
+import copy
 import math
 from collections import deque
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ class OptimizationError(RuntimeError):
 class Step:
     """One accepted iterate: `image` [B, 3, H, W] (a copy), its `terms`, and how many `evaluations` of the objective it took so far.
 
-    `state()` is everything needed to go on from here: pass it to `optimize(state=…)`.
+    `state()` is everything needed to go on from here: pass it to `optimize(state=…)`. Only the latest Step has it, the
+    others raise RuntimeError: L-BFGS remembers forty pictures' worth, which nobody wants to keep for each step.
     """
     evaluations: int
     terms: Terms
@@ -42,10 +44,11 @@ class _Evaluator:
     the memory answers that call for nothing.
     """
 
-    def __init__(self, image, objective, budget, evaluations):
-        self.image, self.objective, self.budget, self.evaluations = image, objective, budget, evaluations
+    def __init__(self, image, objective, budget, state):
+        self.image, self.objective, self.budget = image, objective, budget
+        self.evaluations = 0 if state is None else state["evaluations"]
+        self.unpaid = state is not None                                    # the first look after a resume was paid for before
         self.memory = deque(maxlen=4)                                      # (picture, loss, gradient, terms)
-        self.unpaid = False                                                # the first look after a resume was paid for before
 
     def __call__(self):
         for picture, loss, gradient, terms in self.memory:
@@ -56,8 +59,9 @@ class _Evaluator:
             raise _OutOfBudget
         self.evaluations, self.unpaid = self.evaluations + (not self.unpaid), False
         self.image.grad = None
-        terms = self.objective(self.image)
-        terms.total.backward()
+        with torch.enable_grad():                                          # the caller may be under no_grad
+            terms = self.objective(self.image)
+            terms.total.backward()
         terms.total = terms.total.detach()
         if not (terms.total.isfinite() and self.image.grad.isfinite().all()):
             raise _NotFinite
@@ -67,9 +71,9 @@ class _Evaluator:
 
 
 def _make_optimizer(method, image, lr, history):
-    if method == "lbfgs":
-        return torch.optim.LBFGS([image], lr=lr, max_iter=1, history_size=history, tolerance_grad=0, tolerance_change=0,
-                                 line_search_fn="strong_wolfe")
+    if method == "lbfgs":                                                  # max_eval also limits the line search, to 25
+        return torch.optim.LBFGS([image], lr=lr, max_iter=1, max_eval=26, history_size=history, tolerance_grad=0,
+                                 tolerance_change=0, line_search_fn="strong_wolfe")
     return torch.optim.Adam([image], lr=lr, betas=(0.9, 0.99))
 
 
@@ -83,44 +87,65 @@ def optimize(image, objective, method="lbfgs", steps=200, lr=None, tolerance=1e-
     """
     if method not in ("lbfgs", "adam"):
         raise ValueError(f"unknown method {method!r}; choose 'lbfgs' or 'adam'")
-    lr = lr or {"lbfgs": 1.0, "adam": 0.02}[method]
-    picture = (image if state is None else state["image"]).detach().clone().contiguous().requires_grad_()
-    evaluator = _Evaluator(picture, objective, steps, 0 if state is None else state["evaluations"])
+    if steps < 1:
+        raise ValueError(f"steps={steps} allows no evaluation; give at least 1")
+    lr = {"lbfgs": 1.0, "adam": 0.02}[method] if lr is None else lr
+    picture = (image if state is None else state["image"].to(image)).detach().clone().contiguous().requires_grad_()
+    evaluator = _Evaluator(picture, objective, steps, state)
     losses, retries = ([], 0) if state is None else (list(state["losses"]), state["retries"])
     optimizer = _make_optimizer(method, picture, lr / 4**retries, history)
     if state is not None:
-        optimizer.load_state_dict(state["optimizer"])
-        evaluator.unpaid = method == "lbfgs"
+        optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))       # a copy: the same state may be used again
+    latest = {}
 
-    def snapshot():
-        return {"image": picture.detach().clone(), "evaluations": evaluator.evaluations, "losses": list(losses),
-                "retries": retries, "optimizer": optimizer.state_dict()}
+    def stand():
+        """The Step for where the picture is now, set down so that neither later steps nor an interrupted one touch it."""
+        here = evaluator.evaluations
+        latest.update(image=picture.detach().clone(), evaluations=here, losses=list(losses), retries=retries,
+                      optimizer=_set_down(optimizer.state_dict()))
 
+        def its_state():
+            if latest["evaluations"] != here:
+                raise RuntimeError("only the latest step has a state(); ask it before you go on")
+            return dict(latest)
+        return Step(here, evaluator.terms, latest["image"].clone(), its_state)
+
+    try:
+        evaluator()                                                        # where it starts; the first step() finds it remembered
+    except _NotFinite:
+        raise OptimizationError(_advice(evaluator.evaluations, losses)) from None
+    losses = losses or [evaluator.terms.total.item()]
+    first = step = stand()
     while not _converged(losses, tolerance, window):
-        good = picture.detach().clone()
         try:
-            if method == "lbfgs":
-                optimizer.step(evaluator)
-                evaluator()                                                # remembered from the line search
-                shown, stuck = picture.detach().clone(), torch.equal(picture, good)     # stuck: no better picture in sight
-            else:
-                evaluator()
-                optimizer.step()
-                shown, stuck = good, False                                 # the picture that was evaluated, not the next one
+            optimizer.step(evaluator)
+            if torch.equal(picture, latest["image"]):                      # no better picture in sight
+                break
+            evaluator()                                                    # L-BFGS has just been there, Adam has not
         except _OutOfBudget:
-            return
+            break
         except _NotFinite:
-            with torch.no_grad():
-                picture.copy_(good)
             retries += 1
-            if not losses or retries > _RETRIES:
+            if retries > _RETRIES:
                 raise OptimizationError(_advice(evaluator.evaluations, losses)) from None
+            with torch.no_grad():
+                picture.copy_(latest["image"])
             optimizer = _make_optimizer(method, picture, lr / 4**retries, history)     # a fresh memory and smaller steps
             continue
-        if stuck:
-            return
         losses.append(evaluator.terms.total.item())
-        yield Step(evaluator.evaluations, evaluator.terms, shown, snapshot)
+        step = stand()
+        yield step
+    if step is first:                                                      # nothing better was found: still a picture, with its terms
+        yield step
+
+
+def _set_down(tree):
+    """A copy of an optimizer's state, of what it overwrites: its tensors. Those in L-BFGS's lists it only ever replaces."""
+    if isinstance(tree, dict):
+        return {key: _set_down(value) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_set_down(value) if isinstance(value, dict) else value for value in tree]
+    return tree.clone() if isinstance(tree, torch.Tensor) else tree
 
 
 def _converged(losses, tolerance, window):

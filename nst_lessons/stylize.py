@@ -1,11 +1,12 @@
 """The façade: a photograph, a painting, settings → a painted picture, from coarse to fine."""
-from dataclasses import dataclass, replace
+import math
+from dataclasses import dataclass
 from typing import Callable
 
 import torch
 
 from .features import Features
-from .images import keep_color, load_image, resize
+from .images import SMALLEST, ImageError, keep_color, load_image, resize
 from .losses import Objective, Terms
 from .optimize import optimize
 from .settings import Settings
@@ -29,19 +30,27 @@ class Progress:
     state: Callable[[], dict]
 
 
-def pyramid(size, levels=None):
-    """Longer sides from coarse to fine, [100, 160, 256] for 256: large strokes are laid where they cost little."""
-    sizes = [size]
-    while len(sizes) < (levels or 99) and (levels or sizes[0] / _RATIO >= _COARSEST):
-        sizes.insert(0, max(16, round(sizes[0] / _RATIO)))
+def pyramid(size, levels=None, shape=(1, 1)):
+    """Longer sides from coarse to fine, [100, 160, 256] for 256: large strokes are laid where they cost little.
+
+    At most `levels`, and none at which the shorter side of a picture of this `shape` would be under 16 px.
+    """
+    sizes, least = [size], longer_side(shape, _COARSEST if levels is None else SMALLEST)
+    while len(sizes) != levels and round(sizes[0] / _RATIO) >= least:
+        sizes.insert(0, round(sizes[0] / _RATIO))
     return sizes
 
 
+def longer_side(shape, size):
+    """`size`, or as much more as the shorter side of a picture of this shape (…, H, W) needs to have 16 px."""
+    return max(round(size), math.ceil(SMALLEST * max(shape[-2:]) / min(shape[-2:])))
+
+
 def budgets(steps, count):
-    """`steps` evaluations shared among `count` levels, three quarters as many from one to the next."""
+    """`steps` evaluations shared among `count` levels: one for each, of the rest three quarters as many from one to the next."""
     shares = [_LESS**k for k in range(count)]
-    ends = [round(steps * sum(shares[:k]) / sum(shares)) for k in range(count + 1)]
-    return [max(1, after - before) for before, after in zip(ends, ends[1:])]
+    ends = [round((steps - count) * sum(shares[:k]) / sum(shares)) for k in range(count + 1)]
+    return [1 + after - before for before, after in zip(ends, ends[1:])]
 
 
 def stylize(photo, style, /, **settings):

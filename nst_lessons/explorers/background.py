@@ -1,0 +1,62 @@
+"""Long work beside the kernel: one daemon thread at a time, so that sliders and the Stop button answer while it runs."""
+import atexit
+import threading
+import weakref
+
+_ALL = weakref.WeakSet()
+_PATIENCE = 5            # s that a leaving Python waits for a thread to notice
+
+
+class Stopped(Exception):
+    """Raised inside a job by `Background.check` once somebody has asked it to stop."""
+
+
+class Background:
+    """Runs jobs, one at a time and only one in the whole kernel: two would share the same cores.
+
+    `start(job)`: job() begins in a thread of its own. `stop()` asks it to end; the job hears of it when it calls `check()`.
+    """
+
+    def __init__(self):
+        self._thread, self._asked = None, threading.Event()
+        _ALL.add(self)
+
+    @property
+    def running(self):
+        """True while a job has not returned."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self, job):
+        """Begins job(), and ends those of other explorers. False, and nothing is done, while an earlier job is running."""
+        if self.running:
+            return False
+        for other in _ALL - {self}:                              # perhaps the same cell's, from before it was run again
+            other.stop()
+        self._asked.clear()
+        self._thread = threading.Thread(target=job, daemon=True)
+        self._thread.start()
+        return True
+
+    def stop(self):
+        """Asks the job to end, and does not wait for it."""
+        self._asked.set()
+
+    def check(self, *_):
+        """To be called often by the job, also as a torch hook: raises Stopped if it has been asked to end."""
+        if self._asked.is_set():
+            raise Stopped
+
+    def wait(self, seconds=None):
+        """Waits until the job has returned, at most `seconds`; True if it has."""
+        if self.running:
+            self._thread.join(seconds)
+        return not self.running
+
+
+@atexit.register
+def _stop_all():
+    """A thread that is inside torch when Python ends would take the process down with a crash."""
+    for one in list(_ALL):
+        one.stop()
+    for one in list(_ALL):
+        one.wait(_PATIENCE)
