@@ -15,23 +15,33 @@ class CheckpointError(ValueError):
 
 
 def save_checkpoint(tree, path):
-    """Writes `tree` (dicts, lists, tensors, plain JSON values; dictionary keys may be str or int) to `path`, atomically."""
+    """Writes `tree` (dicts, lists, tensors, plain JSON values; dictionary keys may be str or int) to `path`, atomically.
+
+    Raises CheckpointError when it cannot be written; the file that was there before is still whole then.
+    """
     path, tensors = pathlib.Path(path), {}
-    skeleton = _take_out(tree, tensors)
+    skeleton = json.dumps(_take_out(tree, tensors))
     partial = path.with_name(path.name + ".partial")
-    save_file(tensors, partial, metadata={"tree": json.dumps(skeleton)})
-    with open(partial, "rb+") as file:
-        os.fsync(file.fileno())                                  # on the disk before the old one is replaced
-    os.replace(partial, path)
+    try:
+        save_file(tensors, partial, metadata={"tree": skeleton})
+        with open(partial, "rb+") as file:
+            os.fsync(file.fileno())                              # on the disk before the old one is replaced
+        os.replace(partial, path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"cannot write the checkpoint {path.name} ({error}); is there room, and may you write there?") from error
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def load_checkpoint(path):
     """The tree that `save_checkpoint` wrote. Raises CheckpointError when the file is not one of those, or not whole."""
+    if not os.path.exists(path):
+        raise CheckpointError(f"there is no checkpoint {str(path)!r}")
     try:
         with safe_open(path, framework="pt") as file:
             skeleton = json.loads((file.metadata() or {})["tree"])
             return _put_back(skeleton, file.get_tensor)
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, OSError) as error:
         raise CheckpointError(f"{pathlib.Path(path).name} is not a whole checkpoint; delete it and start again") from error
 
 

@@ -160,7 +160,7 @@ def _metadata(settings, kind):
     try:
         settings = settings.to_json() if hasattr(settings, "to_json") else settings
         settings = dict(json.loads(settings) if isinstance(settings, str) else settings)
-        readable, ascii = json.dumps(settings, ensure_ascii=False), json.dumps({"nst_lessons": settings})
+        readable, plain = json.dumps(settings, ensure_ascii=False), json.dumps({"nst_lessons": settings})
         readable.encode()
     except (TypeError, ValueError) as error:
         raise ImageError(f"these settings are not JSON ({error}): give a dict of numbers, texts, lists and dicts") from None
@@ -169,7 +169,7 @@ def _metadata(settings, kind):
         chunks.add_itxt("nst_lessons", readable)
         return {"pnginfo": chunks}
     exif = Image.Exif()
-    exif[_EXIF] = {_USER_COMMENT: b"ASCII\0\0\0" + ascii.encode()}
+    exif[_EXIF] = {_USER_COMMENT: b"ASCII\0\0\0" + plain.encode()}
     return {"exif": exif.tobytes()}
 
 

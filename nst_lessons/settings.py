@@ -46,14 +46,16 @@ class Settings:
                 raise ValueError(f"{name}={getattr(self, name)!r} is unknown; choose one of {', '.join(choices)}")
         for name in ("alpha", "beta", "gamma"):
             value = getattr(self, name)
-            if value is not None and not 0 <= value < float("inf"):
-                raise ValueError(f"{name}={value} makes no sense; give a number of at least 0")
-        for name, least in (("size", 16), ("steps", 1), ("levels", 1)):
+            if value is not None and not (_is_number(value) and 0 <= value < float("inf")):
+                raise ValueError(f"{name}={value!r} makes no sense; give a number of at least 0")
+        for name, least in (("size", 16), ("steps", 1), ("levels", 1), ("seed", 0)):
             value = getattr(self, name)
-            if value is not None and (int(value) != value or value < least):
-                raise ValueError(f"{name}={value} makes no sense; give a whole number of at least {least}")
-        if not 0.05 <= self.style_scale <= 20:
-            raise ValueError(f"style_scale={self.style_scale} makes no sense; give a number between 0.05 and 20 (1: as it is)")
+            if value is None and name in ("size", "levels"):
+                continue
+            if not (_is_number(value) and isinstance(value, int) and least <= value < 2**63):
+                raise ValueError(f"{name}={value!r} makes no sense; give a whole number of at least {least}")
+        if not (_is_number(self.style_scale) and 0.05 <= self.style_scale <= 20):
+            raise ValueError(f"style_scale={self.style_scale!r} makes no sense; give a number between 0.05 and 20 (1: as it is)")
 
     @classmethod
     def of(cls, **options):
@@ -85,3 +87,8 @@ class Settings:
         if not isinstance(options, dict):
             raise ValueError("settings are a JSON object, {\"size\": 256, …}")
         return cls.of(**options)
+
+
+def _is_number(value):
+    """True for 1 and 0.5, not for "1", nor for True, which Python counts among the numbers."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

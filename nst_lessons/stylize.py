@@ -46,6 +46,11 @@ def longer_side(shape, size):
     return max(round(size), math.ceil(SMALLEST * max(shape[-2:]) / min(shape[-2:])))
 
 
+def style_side(size, settings):
+    """Longer side in px at which a style picture is loaded for a photograph of `size`: 64 at least, so that slim ones can be."""
+    return max(4 * SMALLEST, round(size * settings.style_scale))
+
+
 def budgets(steps, count):
     """`steps` evaluations shared among `count` levels: one for each, of the rest three quarters as many from one to the next."""
     shares = [_LESS**k for k in range(count)]
@@ -80,13 +85,14 @@ def paint(photo, style, settings, features=None, state=None):
     device = next(features.parameters()).device
     size = settings.size or (max(photo.shape[2:]) if isinstance(photo, torch.Tensor) else _FILE_SIZE)
     photo = _picture(photo, size).to(device)
-    sizes = pyramid(size, settings.levels)
-    styles = [_picture(one, round(size * settings.style_scale)).to(device) for one in (style if isinstance(style, (list, tuple)) else [style])]
+    styles = [_picture(one, style_side(size, settings)).to(device)
+              for one in (style if isinstance(style, (list, tuple)) else [style])]
+    sizes = pyramid(size, settings.levels, photo.shape)[-settings.steps:]              # an evaluation for each, at least
     counts = budgets(settings.steps, len(sizes))
-    first, done, image = (0, 0, None) if state is None else (state["level"], state["done"], state["step"]["image"])
+    first, done, image = (0, 0, None) if state is None else (state["level"], state["done"], None)
     for level in range(first, len(sizes)):
         content = resize(photo, sizes[level])
-        targets = [resize(one, round(sizes[level] * settings.style_scale)) for one in styles]
+        targets = [resize(one, longer_side(one.shape, sizes[level] * settings.style_scale)) for one in styles]
         image = _start(settings, content, targets) if image is None else resize(image, tuple(content.shape[2:]))
         objective = Objective(features, content, targets, settings.alpha, settings.beta, settings.gamma, settings.content_layers,
                               settings.style_layers, settings.scaling, settings.style_weights)
@@ -110,5 +116,8 @@ def _start(settings, content, styles):
     if settings.init == "noise":
         generator = torch.Generator().manual_seed(settings.seed)
         return (0.5 + 0.15 * torch.randn(content.shape, generator=generator)).to(content)
-    source = styles[0] if settings.init == "style" else load_image(settings.init).to(content)
+    try:
+        source = styles[0] if settings.init == "style" else load_image(settings.init).to(content)
+    except ImageError as error:
+        raise ImageError(f"init: {error}; or say content, noise or style") from None
     return resize(source, tuple(content.shape[2:]))

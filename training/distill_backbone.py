@@ -149,6 +149,16 @@ def relative(guess, truth, floor=0.0):
     return ((guess - truth).square().sum(dim=tuple(range(1, truth.ndim))) / size.clamp_min(floor * size.mean().item())).mean()
 
 
+def missed(before, truth, floor=0.3):
+    """Relative squared error of ReLU(before) against `truth`, except that a silent channel still feels where it should speak.
+
+    With the plain error half of the deep channels died in the first minutes (ReLU of a negative number has no gradient).
+    """
+    error = torch.where(truth > 0, before - truth, F.relu(before))
+    size = truth.square().sum(dim=(1, 2, 3))
+    return (error.square().sum(dim=(1, 2, 3)) / size.clamp_min(floor * size.mean().item())).mean()
+
+
 def zeroth_power(matrix, steps=5):
     """The nearest (semi-)orthogonal matrix, roughly, by Newton–Schulz (Bernstein & Newhouse 2024; Jordan 2024)."""
     x = (matrix / (matrix.norm() + 1e-7)).bfloat16()
@@ -191,12 +201,11 @@ class Student(nn.Module):
 
     def forward(self, image):
         out = {}
-        for name, _, after in self.net.walk(image):
-            after = thin(after, name)
-            out[f"hint{name}"] = after[:, :HINTS[name]].float()
+        for name, before, after in self.net.walk(image):
+            out[f"hint{name}"] = thin(before, name)[:, :HINTS[name]].float()
             if f"relu{name}" in TAPS:
-                out[f"relu{name}"] = F.relu(self.net.heads[name](after)).float()
-        return out
+                out[f"relu{name}"] = self.net.heads[name](thin(after, name)).float()
+        return out                                            # all before their ReLU: see `missed`
 
     @torch.no_grad()
     def rescale(self, images):
@@ -213,11 +222,11 @@ class Student(nn.Module):
 def losses(student, teacher):
     parts = {}
     for name, weight in TAPS.items():
-        feature, style = relative(student[name], teacher[name], 0.3), relative(gram(student[name]), gram(teacher[name]), 0.3)
+        feature, style = missed(student[name], teacher[name]), relative(gram(F.relu(student[name])), gram(teacher[name]), 0.3)
         parts[name] = (feature.item(), style.item())
         parts["total"] = parts.get("total", 0) + weight * (feature + 0.5 * style)
     for name in HINTS:
-        parts["total"] = parts["total"] + 0.5 * relative(student[f"hint{name}"], teacher[f"hint{name}"], 0.3)
+        parts["total"] = parts["total"] + 0.5 * missed(student[f"hint{name}"], teacher[f"hint{name}"])
     return parts
 
 

@@ -1,4 +1,6 @@
 """`nst-lessons stylize CONTENT STYLE -o OUT`: a photograph, painted. Ctrl-C keeps what was painted; --resume goes on."""
+import argparse
+import os
 import pathlib
 import sys
 import time
@@ -38,12 +40,22 @@ def add(commands):
 
 def _layers(text):
     """"a,b" → ["a", "b"]; "a=1,b=0.5" → {"a": 1.0, "b": 0.5}."""
-    pairs = [part.strip().split("=") for part in text.split(",") if part.strip()]
-    return {name: float(value) for name, value in pairs} if "=" in text else [name for name, in pairs]
+    try:
+        pairs = [part.strip().split("=") for part in text.split(",")]
+        layers = {name: float(value) for name, value in pairs} if "=" in text else [name for name, in pairs]
+    except ValueError:
+        layers = [""]
+    if "" in layers:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of layers; write a,b or, with a weight for each, a=1,b=0.5")
+    return layers
 
 
 def _numbers(text):
-    return [float(part) for part in text.split(",")]
+    """"0.7,0.3" → [0.7, 0.3]."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of numbers; write 0.7,0.3") from None
 
 
 def run(args):
@@ -52,7 +64,7 @@ def run(args):
     from ..images import save_image
     from ..stylize import finish, paint
     output, settings = pathlib.Path(args.output), _settings(args)
-    _check_output(output)
+    _check_output(output, settings)
     photo, styles = _pictures(settings)
     notes = output.with_name(output.name + ".checkpoint")
     state = _resumed(notes, settings, args.resume)
@@ -84,24 +96,39 @@ def _settings(args):
     from ..settings import Settings
     said = {name: value for name, value in vars(args).items() if value is not None and name in Settings.__dataclass_fields__}
     style = args.style[0] if len(args.style) == 1 else args.style
-    return Settings.of(**said | {"style": style, "size": args.size or 512})
+    return Settings.of(**{"size": 512} | said | {"style": style})
 
 
-def _check_output(output):
-    """Refuses what could not be written, before an hour of painting."""
+def _check_output(output, settings):
+    """Refuses what could not be written, or should not be overwritten, before an hour of painting."""
     from ..images import WRITABLE, ImageError
     if output.suffix.lower().lstrip(".") not in WRITABLE:
         raise ImageError(f"cannot write {output.name!r}: the name must end in .{', .'.join(WRITABLE)}")
     if not output.resolve().parent.is_dir():
         raise ImageError(f"there is no folder {str(output.parent)!r} to write {output.name} in")
+    if output.is_dir():
+        raise ImageError(f"{str(output)!r} is a folder; give -o the name of a picture in it")
+    for source in (settings.content, *_styles(settings), settings.init):
+        if output.exists() and os.path.exists(source) and os.path.samefile(source, output):
+            raise ImageError(f"{str(output)!r} is one of the pictures to paint from; give -o another name")
+    trial = output.with_name(output.name + ".checkpoint.partial")          # the longest name that we shall write
+    try:
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        raise ImageError(f"cannot write in {str(output.parent)!r} ({error.strerror}); give -o another folder or a shorter name") from None
 
 
 def _pictures(settings):
     """Loads everything first: a bad file is told before the painting starts."""
     from ..images import load_image
-    styles = settings.style if isinstance(settings.style, list) else [settings.style]
-    size = round(settings.size * settings.style_scale)
-    return load_image(settings.content, size=settings.size), [load_image(one, size=size) for one in styles]
+    from ..stylize import style_side
+    size = style_side(settings.size, settings)
+    return load_image(settings.content, size=settings.size), [load_image(one, size=size) for one in _styles(settings)]
+
+
+def _styles(settings):
+    return settings.style if isinstance(settings.style, list) else [settings.style]
 
 
 def _resumed(notes, settings, wanted):
@@ -113,6 +140,8 @@ def _resumed(notes, settings, wanted):
         print(f"nothing to resume ({notes.name} is not there): starting anew", file=sys.stderr)
         return None
     tree = load_checkpoint(notes)
+    if not isinstance(tree, dict) or not {"settings", "state"} <= tree.keys():
+        raise CheckpointError(f"{notes.name} is not a checkpoint of this command; delete it and start again")
     before = settings.from_json(tree["settings"])
     changed = [name for name in settings.keys() if before[name] != settings[name]]
     if changed:
@@ -122,4 +151,4 @@ def _resumed(notes, settings, wanted):
 
 def _bar(total, quiet):
     from tqdm.auto import tqdm
-    return tqdm(total=total, unit="eval", disable=quiet, dynamic_ncols=True, file=sys.stderr)
+    return tqdm(total=total, unit="eval", disable=quiet, dynamic_ncols=True, file=sys.stderr, delay=1e-3)  # no bar before the first step

@@ -1,7 +1,7 @@
 """The playground: one photograph, one painting, the knobs of `stylize`, and a picture that grows while you watch.
 
 The widget only asks and shows. What paints is `nst_lessons.stylize.paint`, and the code it offers for copying makes the same
-picture. The painting runs in a thread, so every control stays alive; whatever goes wrong is said in the line above the picture.
+picture. The painting runs in a thread, so every control stays alive; whatever goes wrong is said above the picture.
 """
 import base64
 import functools
@@ -12,21 +12,21 @@ import time
 from pathlib import Path
 
 import ipywidgets as widgets
-import torch
 
 from ..features import Features
 from ..images import load_image, resize, save_image, to_bytes
-from ..optimize import OptimizationError
 from ..samples import samples
 from ..settings import Settings
-from ..stylize import budgets, finish, paint, pyramid
+from ..stylize import finish, paint
 from .background import Background, Stopped
+from .captions import as_code, free_name, in_plain_words, stem
+from .controls import load_sample, log_slider, picker, round_off, slider
+from .course import Course
 from .drawing import loss_curves, side_by_side
 
 LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
 _FRAMES = 15             # pictures a second at most: more would queue up in the browser and delay Stop
 _THUMBNAIL = 96          # px, the height of the two pictures above the canvas
-_WIDE = {"description_width": "112px"}
 _RED = "var(--jp-error-color1, #b3261e)"
 
 
@@ -44,8 +44,8 @@ class Playground:
         self._make_controls(os.fspath(photo), os.fspath(style))
         self._make_easel()
         self.widget = self._arrange()
-        for thumbnail, source in ((self.thumbnails[0], photo), (self.thumbnails[1], style)):
-            self._preview(thumbnail, os.fspath(source))
+        for choice, thumbnail in zip((self.photo, self.style), self.thumbnails):
+            self._preview(choice, thumbnail)
         self._connect()
         self._describe()
         self._say("ready: press Paint. Nothing happens? Run this cell first (Shift + Enter).")
@@ -55,9 +55,8 @@ class Playground:
 
     def _repr_mimebundle_(self, **kwargs):
         """The widget; and, for a reader without a kernel, a picture of what is on the easel and one line that never changes."""
-        file = io.BytesIO()
-        pictures = [load_image(one.value) for one in (*self.thumbnails, self.picture)]
-        side_by_side(*pictures, height=160).save(file, "PNG", optimize=True)
+        file, shown = io.BytesIO(), [*self.thumbnails, *([self.picture] if self._painted else [])]
+        side_by_side(*(load_image(one.value) for one in shown), height=160).save(file, "PNG", optimize=True)
         bundle = self.widget._repr_mimebundle_(**kwargs)
         return bundle | {"text/plain": repr(self), "image/png": base64.b64encode(file.getvalue()).decode()}
 
@@ -69,13 +68,13 @@ class Playground:
 
     def _make_controls(self, photo, style):
         there = samples()
-        self.photo, self.photo_upload = _picker("photograph", there["photos"], photo)
-        self.style, self.style_upload = _picker("painting", there["paintings"], style)
-        self.alpha = _log_slider("alpha (content)", 0.1, "more keeps the photograph")
-        self.beta = _log_slider("beta (style)", 1.0, "more takes over the painting")
-        self.gamma = _log_slider("gamma (smooth)", 0.05, "weight of total variation: more is smoother")
-        self.size = _slider("size (px)", 256, 128, 512, 32, "longer side: twice the size takes four times as long")
-        self.steps = _slider("steps", Settings().steps, 10, 400, 10, "evaluations of the objective in all")
+        self.photo, self.photo_upload = picker("photograph", there["photos"], photo)
+        self.style, self.style_upload = picker("painting", there["paintings"], style)
+        self.alpha = log_slider("alpha (content)", 0.1, "more keeps the photograph")
+        self.beta = log_slider("beta (style)", 1.0, "more takes over the painting")
+        self.gamma = log_slider("gamma (smooth)", 0.05, "weight of total variation: more is smoother")
+        self.size = slider("size (px)", 256, 128, 512, 32, "longer side: twice the size takes four times as long")
+        self.steps = slider("steps", Settings().steps, 10, 400, 10, "evaluations of the objective in all")
         self.layers = {name: widgets.Checkbox(True, description=name, indent=False, layout={"width": "84px"}) for name in LAYERS}
         self.paint = widgets.Button(description="Paint", icon="paint-brush", button_style="primary", layout={"width": "96px"})
         self.stop = widgets.Button(description="Stop", icon="stop", disabled=True, layout={"width": "96px"})
@@ -83,11 +82,12 @@ class Playground:
                                    tooltip="as PNG with its settings inside, beside this notebook")
 
     def _make_easel(self):
-        self.thumbnails = [widgets.Image(format="jpeg", layout={"height": f"{_THUMBNAIL}px", "max_width": "45%"}) for _ in range(2)]
+        small = {"height": f"{_THUMBNAIL}px", "max_width": "45%"}
+        self.thumbnails = [widgets.Image(format="jpeg", layout=small) for _ in range(2)]
         self.picture = widgets.Image(format="jpeg", layout={"width": "100%", "max_width": "384px", "margin": "4px 0"})
         self.curve = widgets.Image(format="png", value=loss_curves({}, Settings().steps),
                                    layout={"width": "100%", "max_width": "384px"})
-        self.state = widgets.HTML(layout={"width": "auto"})
+        self.state, self.problem = (widgets.HTML(layout={"width": "auto"}) for _ in range(2))
         self.code = widgets.Textarea(rows=6, layout={"width": "auto"}, tooltip="the same painting in plain Python, to copy")
 
     def _arrange(self):
@@ -101,28 +101,28 @@ class Playground:
             widgets.HTML("the same as code, to copy"), self.code,
         ], layout={"flex": "1 1 300px", "max_width": "480px", "min_width": "0"})
         easel = widgets.VBox([
-            widgets.Box(self.thumbnails, layout=row), self.state, self.picture, self.curve,
+            widgets.Box(self.thumbnails, layout=row), self.state, self.problem, self.picture, self.curve,
         ], layout={"flex": "1 1 300px", "max_width": "400px", "min_width": "0"})
         return widgets.Box([controls, easel], layout={"flex_flow": "row wrap", "grid_gap": "8px 24px", "width": "100%"})
 
     # --- what it answers ---------------------------------------------------------------------------------------------
 
     def _connect(self):
-        for thumbnail, picker, upload in ((self.thumbnails[0], self.photo, self.photo_upload),
-                                          (self.thumbnails[1], self.style, self.style_upload)):
-            upload.observe(self._guarded(functools.partial(self._accept, picker)), "value")
-            picker.observe(self._guarded(functools.partial(self._choose, thumbnail)), "value")
+        for choice, upload, thumbnail in zip((self.photo, self.style), (self.photo_upload, self.style_upload), self.thumbnails):
+            upload.observe(self._guarded(functools.partial(self._accept, choice, thumbnail)), "value")
+            choice.observe(self._guarded(functools.partial(self._chosen, choice, thumbnail)), "value")
         for control in (self.alpha, self.beta, self.gamma, self.size, self.steps, *self.layers.values()):
             control.observe(self._guarded(self._changed), "value")
         self.paint.on_click(self._guarded(self._start))
-        self.stop.on_click(self._guarded(self._halt))
+        self.stop.on_click(self._guarded(lambda _: self._background.stop()))
         self.save.on_click(self._guarded(self._keep))
 
     def _guarded(self, answer):
-        """`answer` for a callback: what it raises is shown, since JupyterLab would swallow it."""
-        def guarded(*args):
+        """`answer` for a callback: what it raises is shown until the next click, since JupyterLab would swallow it."""
+        def guarded(event):
+            self.problem.value = ""
             try:
-                answer(*args)
+                answer(event)
             except Exception as error:
                 self._complain(error)
         return guarded
@@ -131,9 +131,9 @@ class Playground:
         self.state.value = f'<span role="status">{html.escape(text)}</span>'
 
     def _complain(self, error):
-        self.state.value = f'<b role="alert" style="color: {_RED}">✗ {html.escape(_in_plain_words(error, self.size.value))}</b>'
+        self.problem.value = f'<b role="alert" style="color: {_RED}">✗ {html.escape(in_plain_words(error))}</b>'
 
-    def _changed(self, change=None):
+    def _changed(self, _):
         self._describe()
         if not self._background.running:
             self._say("ready: press Paint")
@@ -141,7 +141,7 @@ class Playground:
     def _describe(self):
         """The code to copy, or what keeps it from being written."""
         try:
-            self.code.value = _as_code(self._settings())
+            self.code.value = as_code(self._settings())
         except ValueError as error:
             self.code.value = f"# {error}"
             raise
@@ -150,57 +150,62 @@ class Playground:
         chosen = [name for name, box in self.layers.items() if box.value]
         if not chosen:
             raise ValueError("no style layer is left: tick at least one of relu1_1 … relu5_1")
-        factors = {name: float(f"{getattr(self, name).value:.2g}") for name in ("alpha", "beta", "gamma")}    # as the slider shows
-        return Settings.of(content=self.photo.value, style=self.style.value, size=self.size.value, steps=self.steps.value, **factors,
-                           style_layers=None if chosen == LAYERS else chosen)
+        factors = {name: round_off(getattr(self, name).value) for name in ("alpha", "beta", "gamma")}
+        return Settings.of(content=self.photo.value, style=self.style.value, size=self.size.value, steps=self.steps.value,
+                           style_layers=None if chosen == LAYERS else chosen, **factors)
 
     def _load(self, name, size):
         """[1, 3, H, W] of an upload, a sample or a file."""
-        return load_image(self._uploads[name], size=size) if name in self._uploads else _load_sample(name, size)
+        return load_image(self._uploads[name], size=size) if name in self._uploads else load_sample(name, size)
 
-    def _preview(self, thumbnail, name):
-        picture = self._load(name, self.size.value)
+    def _preview(self, choice, thumbnail):
+        picture = self._load(choice.value, self.size.value)
         thumbnail.value = to_bytes(resize(picture, 2 * _THUMBNAIL))
-        if thumbnail is self.thumbnails[0] and not self._background.running:
-            self.picture.value = to_bytes(picture)                                # the empty canvas: painting begins from the photograph
-            self._painted, self.save.disabled = None, True
+        if choice is self.photo and self._painted is None and not self._background.running:
+            self.picture.value = to_bytes(picture)                       # the empty canvas: painting begins from the photograph
 
-    def _choose(self, thumbnail, change):
-        self._describe()
-        self._preview(thumbnail, change["new"])
-        self._changed()
+    def _chosen(self, choice, thumbnail, event):
+        self._changed(event)
+        self._preview(choice, thumbnail)
 
-    def _accept(self, picker, change):
+    def _accept(self, choice, thumbnail, event):
         """Puts an uploaded picture among the choices, and chooses it. A file that cannot be read changes nothing."""
-        if not change["new"]:
+        if not event["new"]:
             return
-        upload = change["new"][0]
+        upload = event["new"][0]
         load_image(upload, size=self.size.value)
-        name = f"./{upload['name']}"                                              # so it cannot be taken for a sample's name
+        name = f"./{upload['name']}"                                     # so it cannot be taken for a sample's name
         self._uploads[name] = upload
-        picker.options = [*(option for option in picker.options if option != name), name]
-        picker.value = name
+        if choice.value == name:                                         # another file of the same name
+            self._chosen(choice, thumbnail, event)
+        choice.options = [name, *(option for option in choice.options if option != name)]          # which chooses the first
 
     # --- what it does ------------------------------------------------------------------------------------------------
 
     def _start(self, _):
         settings = self._settings()
-        if not self._background.start(self._guarded(functools.partial(self._work, settings))):
+        if not self._background.start(functools.partial(self._work, settings)):
             raise ValueError("it is painting already: press Stop first")
 
-    def _halt(self, _):
-        self._background.stop()
-
     def _work(self, settings):
-        """The painting, in the background's thread."""
-        self.paint.disabled, self.stop.disabled = True, False
+        """The painting, in the background's thread. Whatever ends it, the last picture stays, and can be saved."""
+        self.paint.disabled, self.stop.disabled, self.save.disabled, self._painted = True, False, True, None
+        self._say("reading the pictures …")
+        began, course, ending = time.monotonic(), Course(), "broken off"
         try:
-            self._say("reading the pictures …")
             photo, style = self._load(settings.content, settings.size), self._load(settings.style, settings.size)
             self._features = self._features or self._make_features()
-            self._follow(paint(photo, style, settings, features=self._features), photo, settings)
-        finally:
-            self.paint.disabled, self.stop.disabled = False, True
+            self._follow(paint(photo, style, settings, features=self._features), course, settings)
+            ending = "done"
+        except Stopped:
+            ending = "stopped"
+        except Exception as error:
+            self._complain(error)
+        if course.last is not None:
+            self._painted = finish(course.last.image, photo, settings), settings
+            self._show(course)
+        self._say(f"{ending} after {time.monotonic() - began:.0f} s · {course}")
+        self.paint.disabled, self.stop.disabled, self.save.disabled = False, True, self._painted is None
 
     def _make_features(self):
         """The network; each of its layers asks first whether to go on, so that Stop need not wait for a whole step."""
@@ -209,42 +214,25 @@ class Playground:
             module.register_forward_pre_hook(self._background.check)
         return features
 
-    def _follow(self, painting, photo, settings):
-        """Shows each Progress of `painting`, but at most _FRAMES a second, and the last one always."""
+    def _follow(self, painting, course, settings):
+        """Records each Progress of `painting`, and shows at most _FRAMES a second."""
         began = shown = time.monotonic()
-        last, losses, marks, word = None, {"style": [], "content": []}, [], "done"
-        try:
-            for last in painting:
-                self._background.check()
-                self._record(last, losses, marks)
-                if time.monotonic() - shown > 1 / _FRAMES:
-                    self._show(last, losses, marks, _status(last, settings, time.monotonic() - began))
-                    shown = time.monotonic()
-        except Stopped:
-            word = "stopped"
-        if last is None:
-            return self._say("stopped before the first stroke")
-        self._painted, self.save.disabled = (finish(last.image, photo, settings), settings), False
-        self._show(last, losses, marks, f"{word} after {time.monotonic() - began:.0f} s · {max(last.image.shape[2:])} px · "
-                                        f"evaluation {last.evaluations} of {last.steps} · style {losses['style'][-1][1]:.2g}")
+        for progress in painting:
+            self._background.check()
+            course.add(progress)
+            if time.monotonic() - shown > 1 / _FRAMES:
+                self._show(course)
+                self._say(f"painting {course} · {course.seconds_left(settings, time.monotonic() - began)} s left")
+                shown = time.monotonic()
 
-    @staticmethod
-    def _record(progress, losses, marks):
-        terms = progress.terms.floats()
-        if len(marks) <= progress.level:
-            marks.append((progress.evaluations if marks else 0, f"{max(progress.image.shape[2:])} px"))
-        for name, curve in losses.items():
-            curve.append((progress.evaluations, terms[name]))
-
-    def _show(self, progress, losses, marks, text):
-        self.picture.value = to_bytes(progress.image)
-        self.curve.value = loss_curves(losses, progress.steps, marks)
-        self._say(text)
+    def _show(self, course):
+        self.picture.value = to_bytes(course.last.image)
+        self.curve.value = course.drawn()
 
     def _keep(self, _):
         if self._painted is None:
             raise ValueError("nothing to save yet: press Paint first")
         picture, settings = self._painted
-        path = _free_name(f"{Path(settings.content).stem}_{Path(settings.style).stem}".replace(":", "_"))
+        path = free_name(stem(settings))
         save_image(picture, path, settings)
         self._say(f"saved as {path}, beside this notebook")

@@ -1,0 +1,41 @@
+"""What the explorers say: what went wrong, the code to copy, and what a saved file is called."""
+import json
+from itertools import count
+from pathlib import Path
+
+import torch
+
+from ..optimize import OptimizationError
+
+
+def in_plain_words(error):
+    """One line that says what went wrong and, where we know, what would be right."""
+    text = " ".join(str(error).split())
+    memory = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in text
+    if memory:
+        return "this machine's memory does not suffice: choose a smaller size, or close other programs"
+    if isinstance(error, (ValueError, OSError, OptimizationError)):              # ours, written to be read
+        return text
+    return f"a fault of the program, not yours: {type(error).__name__}: {text}"
+
+
+def as_code(settings):
+    """The same picture by one call of `nst.stylize`, ready to be copied."""
+    content, style, layers, file = (json.dumps(value, ensure_ascii=False) for value in (
+        settings.content, settings.style, settings.style_layers, stem(settings) + ".png"))
+    return (f"import nst_lessons as nst\n\n"
+            f"picture = nst.stylize({content}, {style}, size={settings.size}, steps={settings.steps},\n"
+            f"                      alpha={settings.alpha:g}, beta={settings.beta:g}, gamma={settings.gamma:g}"
+            f"{f', style_layers={layers}' if settings.style_layers else ''})\n"
+            f"nst.save_image(picture, {file})\n")
+
+
+def stem(settings):
+    """A file's name for a painting: "astronaut_starry"."""
+    return "_".join(Path(name).stem for name in (settings.content, settings.style)).replace(":", "-")
+
+
+def free_name(name):
+    """`name`.png, or `name`-2.png …: the first that no file in this folder has."""
+    names = (f"{name}{'' if number == 1 else f'-{number}'}.png" for number in count(1))
+    return next(one for one in names if not Path(one).exists())
