@@ -38,11 +38,13 @@ TREES = {
     "keys": {0: BASE, "0": -BASE, -7: {1: {2: [BASE]}}, "": 1},
     "names that we use ourselves": {"__tensor__": "0", "pairs": [[1, 2]], "x": {"__tensor__": BASE}, "tree": {"pairs": "pairs"}},
     "types": {str(dtype): torch.tensor([0, 1, 3, 100]).to(dtype) for dtype in (
-        torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)},
+        torch.float32, torch.float64, torch.float16, torch.bfloat16,
+        torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)},
     "extremes": torch.tensor([math.nan, math.inf, -math.inf, 1e-45, 0.1, -0.0]),
     "0-d": [torch.tensor(0.1, dtype=torch.float64), torch.tensor(2**60), torch.tensor(True)],
     "shared memory": {"whole": BASE, "again": BASE, "part": BASE[1:], "flat": BASE.view(-1)[3:9]},
-    "strides": [BASE.transpose(0, 2), BASE[:, ::2], BASE[:1].expand(5, 3, 4), torch.rand(1, 3, 4, 5).to(memory_format=torch.channels_last)],
+    "strides": [BASE.transpose(0, 2), BASE[:, ::2], BASE[:1].expand(5, 3, 4),
+                torch.rand(1, 3, 4, 5).to(memory_format=torch.channels_last)],
     "gradients": BASE.clone().requires_grad_() * 2,
     "a tuple comes back as a list": {"betas": (0.9, 0.99)},
 }
@@ -55,7 +57,8 @@ def test_a_tree_comes_back(tree, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["x.checkpoint"]
 
 
-@pytest.mark.parametrize("make", [lambda p: torch.optim.LBFGS([p], max_iter=2, line_search_fn="strong_wolfe"), lambda p: torch.optim.Adam([p])])
+@pytest.mark.parametrize("make", [lambda p: torch.optim.LBFGS([p], max_iter=2, line_search_fn="strong_wolfe"),
+                                  lambda p: torch.optim.Adam([p])], ids=["lbfgs", "adam"])
 def test_an_optimizer_comes_back(make, tmp_path):
     weights = torch.rand(7, generator=torch.Generator().manual_seed(0)).requires_grad_()
     optimizer = make(weights)
@@ -85,7 +88,7 @@ def test_it_comes_back_by_a_name_of_either_kind_and_the_new_one_takes_the_old_on
     assert same({"a": BASE}, first) and same({"a": -BASE}, second)         # the first did not lie in the file that was replaced
 
 
-# --- damaged files -------------------------------------------------------------------------------------------------------
+# --- damaged files ----------------------------------------------------------------------------------------------------
 
 def test_a_file_cut_anywhere_is_refused(tmp_path):
     path, cut = tmp_path / "whole", tmp_path / "cut"
@@ -132,23 +135,19 @@ def test_what_is_not_there_is_said_to_be_not_there(tmp_path):
         load_checkpoint(tmp_path / "x")
 
 
-# --- failing writes ------------------------------------------------------------------------------------------------------
+# --- failing writes ---------------------------------------------------------------------------------------------------
 
-def _half_a_file(error):
-    def save(tensors, path, metadata):
+@pytest.mark.parametrize("error", [
+    OSError(28, "No space left on device"), SafetensorError("I/O error"), KeyboardInterrupt(),
+])
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(error, tmp_path, monkeypatch):
+    def half_a_file(tensors, path, metadata):
         path.write_bytes(b"half")
         raise error
-    return save
 
-
-@pytest.mark.parametrize("name, fault", [
-    ("save_file", _half_a_file(OSError(28, "No space left on device"))), ("save_file", _half_a_file(SafetensorError("I/O error"))),
-    ("save_file", _half_a_file(KeyboardInterrupt())),
-])
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(name, fault, tmp_path, monkeypatch):
     path = tmp_path / "x"
     save_checkpoint({"a": BASE}, path)
-    monkeypatch.setattr(checkpoint, name, fault)
+    monkeypatch.setattr(checkpoint, "save_file", half_a_file)
     with pytest.raises((CheckpointError, KeyboardInterrupt)) as caught:
         save_checkpoint({"a": -BASE}, path)
     assert caught.type is KeyboardInterrupt or "cannot write the checkpoint x" in str(caught.value)

@@ -103,7 +103,7 @@ def _torchvision_graph(name):
 
 
 def _hooked(model, picture):
-    """{node name: output}, cloned as each module returns; `_1`, `_2` for a module's later calls; residual sums and concatenations by hand."""
+    """{node name: output}, cloned as each module returns: `_1`, `_2` for a module's later calls, `add` and `cat` by hand."""
     acts, calls = {}, Counter()
 
     def name(path):
@@ -202,7 +202,7 @@ def test_tiny_equals_a_walk_through_its_weights(pooling):
 
 
 def test_tiny_speaks_vgg19s_names_at_its_scales():
-    tiny, vgg = _untrained("tiny", ), _untrained("vgg19")
+    tiny, vgg = _untrained("tiny"), _untrained("vgg19")
     assert [layer for layer in vgg.layers if layer[:4] != "pool"][:len(tiny.layers)] == tiny.layers
     picture = _picture(48, 64)
     shapes, others = ({layer: act.shape for layer, act in network(picture, tiny.layers).items()} for network in (tiny, vgg))
@@ -290,7 +290,8 @@ def test_stops_at_the_deepest_layer_asked_for(name, layer, convolutions):
 
 
 def test_a_picture_too_small_is_refused_in_pixels():
-    for name, layer in (("tiny", "relu5_1"), ("vgg19", "pool5"), ("squeezenet1_1", "features.12.cat"), ("squeezenet1_1", "features.0")):
+    squeeze = "squeezenet1_1"
+    for name, layer in (("tiny", "relu5_1"), ("vgg19", "pool5"), (squeeze, "features.12.cat"), (squeeze, "features.0")):
         with pytest.raises(ValueError, match=f"a picture of 1×2 px is too small for layer {layer} of {name}; use a larger one"):
             _untrained(name)(_picture(2, 1), [layer])
 
@@ -328,7 +329,7 @@ def test_a_gpu_gives_the_same():
 
 @pytest.mark.parametrize("name", ["tiny", "vgg16", "resnet50"])
 def test_double_precision_also_after_first_use(name):
-    features, layers = _untrained(name), None
+    features = _untrained(name)
     layers = features.style_layers[:3]
     single = features(_picture(), layers)
     double = features.double()(_picture().double(), layers)
@@ -380,13 +381,10 @@ def test_the_shipped_weights_are_the_ones_in_use():
 
 
 def test_the_shipped_weights_tell_like_style_from_unlike():
-    """The two halves of a painting are closer in style to each other than to any half of another painting."""
+    """The halves of one painting are at least twice as close in style as halves of two paintings; untrained weights fail this."""
     features, halves = Features("tiny", device="cpu"), []
-    for name in nst.samples()["paintings"]:
-        picture = nst.load_image(name, size=192)
-        halves.append((picture[..., :picture.shape[3] // 2], picture[..., picture.shape[3] // 2:]))
-    assert len(halves) >= 4
-    errors = torch.tensor([[nst.style_error(left, right, features) for left, _ in halves] for _, right in halves])
-    own, others = errors.diagonal(), errors + torch.eye(len(halves)) * 1e9
-    right = (own < others.min(dim=1).values).float().mean().item()
-    assert right >= 0.8 and own.median() < 0.3 * errors.median(), errors
+    for name in ("starry", "stained_glass", "wheat_field", "sunset_harbor", "autumn_forest"):
+        halves.append(nst.load_image(name, size=96).tensor_split(2, dim=3))
+    for i, (_, right) in enumerate(halves):
+        errors = [nst.style_error(left, right, features) for left, _ in halves]
+        assert errors[i] < 0.5 * min(errors[:i] + errors[i + 1:]), errors

@@ -1,4 +1,4 @@
-"""Lesson 02, weights: local files, the torch hub cache, downloads from a folder that plays the server, and every way to go wrong."""
+"""Lesson 02, weights: local files, the torch hub cache, downloads from a folder that plays the server, and what can go wrong."""
 import contextlib
 import hashlib
 import os
@@ -112,7 +112,7 @@ def test_a_truncated_file_is_refused_wherever_it_ends(tmp_path, modern):
     for length in {*range(0, len(raw), len(raw) // 60), 1, 2, 3, 19, 29, len(raw) - 1}:
         part.write_bytes(raw[:length])
         message = _message(read_weights, part)
-        cut_name = not modern and message.startswith("part.pth holds more than plain tensors")       # half a class's name is another class
+        cut_name = not modern and "more than plain tensors" in message         # half a class's name is another class
         assert message == "part.pth is damaged or no weights file; download or make it again" or cut_name, length
 
 
@@ -125,7 +125,7 @@ def test_a_truncated_safetensors_file_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["page.pth", "page.safetensors"])
-@pytest.mark.parametrize("raw", [b"<!DOCTYPE html><html>Not found</html>", b"version https://git-lfs.example/spec/v1\noid sha256:12", bytes(64)])
+@pytest.mark.parametrize("raw", [b"<!DOCTYPE html><html>Not found</html>", b"version https://git-lfs.example/spec/v1\noid", bytes(64)])
 def test_a_file_of_something_else_is_refused(tmp_path, name, raw):
     (tmp_path / name).write_bytes(raw)
     assert f"{name} is damaged or no weights file" in _message(read_weights, tmp_path / name)
@@ -149,6 +149,7 @@ class _Trap:
         return os.mkdir, (self.folder,)
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol 4")
 @pytest.mark.parametrize("save", [
     lambda trap, path: torch.save({"0.weight": torch.ones(2), "trap": trap}, path),
     lambda trap, path: torch.save({"trap": trap}, path, _use_new_zipfile_serialization=False),
@@ -162,7 +163,7 @@ def test_a_pickle_that_would_run_code_does_not(tmp_path, save):
     with pytest.raises(WeightsError):
         Features("vgg16", weights=path, device="cpu")
     assert not folder.exists()
-    with contextlib.suppress(RuntimeError):                                   # torch finds only later that it is no file of its own
+    with contextlib.suppress(RuntimeError):                                   # not a file of torch's own, as it finds too late
         torch.load(path, weights_only=False)
     assert folder.exists()                                                    # the trap is a real one
 
@@ -197,7 +198,7 @@ def offline(monkeypatch):
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """A folder that stands in for torchvision's server, with squeezenet's weights, their hash in the name as always. Returns the file."""
+    """A folder stands in for torchvision's server: squeezenet's weights, their hash in the name as always. Returns the file."""
     torch.manual_seed(3)
     file = tmp_path / "server.pth"
     torch.save(torchvision.models.squeezenet1_1(weights=None).state_dict(), file)
@@ -267,7 +268,8 @@ def test_a_damaged_download_leaves_nothing_behind(cache, server):
 def test_without_network_the_error_says_so_and_names_tiny(cache, offline, name):
     message = _message(Features, name)
     assert message.startswith(f"no network, and no file {name}-") and str(cache) in message and f"for {name} " in message
-    assert "Temporary failure in name resolution" in message and message.endswith("'tiny' is in the package and needs no download")
+    assert "Temporary failure in name resolution" in message
+    assert message.endswith("'tiny' is in the package and needs no download")
     assert len(offline) == 1 and offline[0].startswith("https://")
     assert list(cache.iterdir()) == []
 

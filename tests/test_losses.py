@@ -1,4 +1,4 @@
-"""Lesson 04: the losses against loops, closed-form gradients and finite differences; the Objective against plain re-statements."""
+"""Lesson 04: the losses against loops, closed-form gradients and finite differences; Objective against re-statements."""
 import pytest
 import torch
 from torch import nn
@@ -276,7 +276,8 @@ def test_several_styles_are_the_weighted_sum(toy):
     styles = [_picture(1, 3, 10, 12, seed=3), _picture(1, 3, 7, 5, seed=4) ** 3]
     alone = [_loss(toy, content, style)(image).style for style in styles]
     assert abs(alone[0] - alone[1]) > 0.01
-    torch.testing.assert_close(_loss(toy, content, styles, style_weights=[0.9, 0.4])(image).style, 0.9 * alone[0] + 0.4 * alone[1])
+    mixed = _loss(toy, content, styles, style_weights=[0.9, 0.4])(image)
+    torch.testing.assert_close(mixed.style, 0.9 * alone[0] + 0.4 * alone[1])
     torch.testing.assert_close(_loss(toy, content, styles)(image).style, (alone[0] + alone[1]) / 2)
 
 
@@ -325,7 +326,8 @@ def test_targets_are_computed_once_and_hang_in_no_graph(toy):
 
 def test_the_reported_parts_do_not_keep_the_graph(toy):
     terms = _loss(toy, _picture(1, 3, 8, 6), _picture(1, 3, 8, 6, seed=1))(_picture(1, 3, 8, 6, seed=2).requires_grad_())
-    assert terms.total.requires_grad and not any(part.requires_grad for part in (terms.content, terms.style, terms.tv, terms.range))
+    parts = terms.content, terms.style, terms.tv, terms.range
+    assert terms.total.requires_grad and not any(part.requires_grad for part in parts)
 
 
 class _Darkness:
@@ -383,7 +385,8 @@ def test_no_term_needs_the_whole_picture():
 
 def test_a_style_term_takes_activations_or_their_gram():
     act, style = _random(1, 3, 4, 5), _random(1, 3, 6, 2, seed=1)
-    a, b = (term.loss(term.measure({"layer": act}, None)) for term in (StyleTerm("layer", style), StyleTerm("layer", gram_matrix(style))))
+    terms = StyleTerm("layer", style), StyleTerm("layer", gram_matrix(style))
+    a, b = (term.loss(term.measure({"layer": act}, None)) for term in terms)
     torch.testing.assert_close(a, b)
 
 

@@ -42,7 +42,7 @@ def setting(monkeypatch):
     torch.set_num_threads(before)
 
 
-def photo(height=40, width=48):
+def photo(height=44, width=48):
     """A colored ball before a sky."""
     y, x = torch.meshgrid(torch.linspace(0, 1, height), torch.linspace(0, 1, width), indexing="ij")
     ball = ((x - 0.5)**2 + (y - 0.5)**2 < 0.09).float()
@@ -66,7 +66,7 @@ def is_picture(image, height, width):
         and 0 <= image.min() and image.max() <= 1 and not image.requires_grad
 
 
-# --- sizes and budgets -----------------------------------------------------------------------------------------------------
+# --- sizes and budgets ------------------------------------------------------------------------------------------------
 
 def test_the_pyramid_of_the_docstring():
     assert pyramid(256) == [100, 160, 256]
@@ -75,7 +75,8 @@ def test_the_pyramid_of_the_docstring():
 
 @pytest.mark.parametrize("levels", [None, 1, 2, 3, 7, 50])
 def test_pyramids_rise_to_the_size_and_stay_visible(levels):
-    for size, shape in itertools.product((16, 17, 25, 40, 96, 153, 154, 256, 511, 1000, 4096), ((1, 1), (3, 4), (1000, 300), (1, 12))):
+    shapes = ((1, 1), (3, 4), (1000, 300), (1, 12))
+    for size, shape in itertools.product((16, 17, 25, 40, 96, 153, 154, 256, 511, 1000, 4096), shapes):
         sizes = pyramid(size, levels, shape)
         assert sizes[-1] == size and len(sizes) <= (levels or 99) and all(isinstance(one, int) for one in sizes)
         assert all(1.5 < after / before < 1.7 for before, after in zip(sizes, sizes[1:]))
@@ -95,7 +96,7 @@ def test_budgets_are_spent_to_the_last_evaluation(count):
     assert all(abs(after / before - 0.75) < 0.03 for before, after in zip(shares, shares[1:]))
 
 
-# --- what comes out --------------------------------------------------------------------------------------------------------
+# --- what comes out ---------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("shape, size, expected", [
     ((40, 48), None, (40, 48)), ((48, 40), None, (48, 40)), ((40, 48), 64, (53, 64)), ((48, 40), 24, (24, 20)),
@@ -107,23 +108,24 @@ def test_shape_and_range_are_as_promised(shape, size, expected):
     assert is_picture(stylize(photo(*shape), stripes(), backbone="sketch", size=size, steps=6, **levels), *expected)
 
 
-@pytest.mark.parametrize("style", [stripes(16, 90), stripes(90, 16), stripes(200, 200)], ids=lambda one: "x".join(map(str, one.shape[2:])))
+@pytest.mark.parametrize("style", [stripes(16, 90), stripes(90, 16), stripes(200, 200)],
+                         ids=["lying", "standing", "large"])
 @pytest.mark.parametrize("style_scale", [0.05, 1, 3])
 def test_a_style_of_any_shape_and_scale_will_do(style, style_scale):
-    assert is_picture(sketch(style, style_scale=style_scale, steps=4, levels=3), 40, 48)
+    assert is_picture(sketch(style, style_scale=style_scale, steps=4, levels=3), 44, 48)
 
 
 @pytest.mark.parametrize("method", ["lbfgs", "adam"])
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 5])
 def test_few_steps_still_give_the_full_size(method, steps):
-    assert is_picture(sketch(steps=steps, levels=3, method=method), 40, 48)
+    assert is_picture(sketch(steps=steps, levels=3, method=method), 44, 48)
 
 
 def test_names_files_arrays_and_lists_are_taken(tmp_path):
     Image.fromarray((photo()[0].permute(1, 2, 0) * 255).byte().numpy()).save(tmp_path / "photo.png")
     picture = sketch([str(tmp_path / "photo.png"), stripes()], content="cat", size=32, steps=3)
     assert is_picture(picture, 21, 32)
-    assert is_picture(sketch("coffee", content=str(tmp_path / "photo.png"), size=32, steps=3), 27, 32)
+    assert is_picture(sketch("coffee", content=str(tmp_path / "photo.png"), size=32, steps=3), 29, 32)
 
 
 def test_nothing_asked_for_nothing_done():
@@ -136,7 +138,7 @@ def test_inputs_are_not_touched():
     assert torch.equal(content, photo()) and torch.equal(style, stripes())
 
 
-# --- what the settings do ----------------------------------------------------------------------------------------------------
+# --- what the settings do ---------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("init", ["content", "noise", "style", "file"])
 def test_every_start_leads_to_the_style(init, tmp_path):
@@ -144,7 +146,7 @@ def test_every_start_leads_to_the_style(init, tmp_path):
     nst.save_image(photo(30, 30).flip(1), other)
     picture = sketch(init=str(other) if init == "file" else init, steps=60, alpha=0)
     network = Features("sketch")
-    assert is_picture(picture, 40, 48)
+    assert is_picture(picture, 44, 48)
     assert style_error(picture, stripes(), network) < 0.1 * style_error(photo(), stripes(), network)
 
 
@@ -155,10 +157,9 @@ def first_picture(settings, style=None):
 
 
 def test_the_starts_are_what_they_say(tmp_path):
-    nst.save_image(stripes(40, 48), tmp_path / "x.png")
+    nst.save_image(stripes(44, 48), tmp_path / "x.png")
     assert torch.equal(first_picture({}), photo())
-    assert torch.equal(first_picture({"init": "style"}), resize(resize(stripes(), 64), (40, 48))) or \
-        (first_picture({"init": "style"}) - resize(stripes(), (40, 48))).abs().mean() < 0.02
+    assert (first_picture({"init": "style"}) - resize(stripes(88, 80, 12), (44, 48))).abs().mean() < 0.1
     assert torch.equal(first_picture({"init": str(tmp_path / "x.png")}), load_image(tmp_path / "x.png"))
     noise = first_picture({"init": "noise"})
     assert abs(noise.mean() - 0.5) < 0.01 and 0.13 < noise.std() < 0.17
@@ -170,7 +171,7 @@ def test_seeds():
     assert torch.equal(one, again) and (one - other).abs().mean() > 0.01
     assert torch.equal(sketch(seed=3), sketch(seed=4))                    # without noise there is nothing to draw
     torch.manual_seed(0)
-    assert torch.equal(sketch(init="noise", seed=3), one) and torch.initial_seed() == 0      # the caller's generator is left alone
+    assert torch.equal(sketch(init="noise", seed=3), one) and torch.initial_seed() == 0      # nor is the caller's disturbed
 
 
 def test_several_styles_are_mixed():
@@ -185,20 +186,18 @@ def test_several_styles_are_mixed():
 
 
 def test_style_scale_makes_strokes_larger():
-    """Stripes that fit twice into the style picture: painted, the picture changes half as often from light to dark."""
-    def changes(picture):
-        gray = picture.mean(1)
-        gray = gray - gray.mean()
-        return ((gray[..., 1:] * gray[..., :-1]) < 0).float().mean().item()
-    small, large = (sketch(stripes(48, 48, period=8), photo(48, 48), alpha=0, init="noise", steps=80, style_scale=scale) for scale in (1, 2))
-    assert changes(large) < 0.85 * changes(small)
+    """Painted at scale 2, the picture is like the enlarged style, and not so like the style itself."""
+    style, network = stripes(48, 48, period=8), Features("sketch")
+    small, large = (sketch(style, photo(48, 48), alpha=0, init="noise", steps=80, style_scale=scale) for scale in (1, 2))
+    assert style_error(small, style, network) < 0.5 * style_error(large, style, network)
+    assert style_error(large, resize(style, 96), network) < 0.5 * style_error(small, resize(style, 96), network)
 
 
 def test_preserve_color_keeps_the_photographs_colors_and_the_paintings_light():
     weights = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
     gray = lambda image: (image * weights).sum(1, keepdim=True)
     plain, kept = sketch(steps=30), sketch(steps=30, preserve_color=True)
-    assert is_picture(kept, 40, 48)
+    assert is_picture(kept, 44, 48)
     assert torch.allclose(gray(kept), gray(plain), atol=1e-5)
     mine, theirs = kept - gray(kept), photo() - gray(photo())
     along = (mine * theirs).sum(1, keepdim=True) / theirs.pow(2).sum(1, keepdim=True)     # how much of the color is there
@@ -206,9 +205,10 @@ def test_preserve_color_keeps_the_photographs_colors_and_the_paintings_light():
     assert along.mean() > 0.5 > (plain - kept).abs().mean() > 0.01
 
 
-@pytest.mark.parametrize("options", [{"alpha": 3.0}, {"beta": 0.1}, {"gamma": 3.0}, {"pooling": "avg"}, {"scaling": "gatys"}, {"method": "adam"},
-                                     {"levels": 1}, {"steps": 20}, {"content_layers": ["relu2_1"]}, {"style_layers": {"relu1_1": 1.0}}],
-                         ids=lambda options: next(iter(options)))
+@pytest.mark.parametrize("options", [
+    {"alpha": 3.0}, {"beta": 0.1}, {"gamma": 3.0}, {"pooling": "avg"}, {"scaling": "gatys"}, {"method": "adam"},
+    {"levels": 1}, {"steps": 20}, {"content_layers": ["relu2_1"]}, {"style_layers": {"relu1_1": 1.0}},
+], ids=lambda options: next(iter(options)))
 def test_every_setting_reaches_the_picture(options):
     options = {"steps": 8, "backbone": "random", "size": 40} | options
     assert not torch.equal(sketch(**options), sketch(**{"steps": 8, "backbone": "random", "size": 40}))
@@ -221,8 +221,10 @@ def test_settings_that_name_their_pictures_can_be_unpacked():
 
 
 @pytest.mark.parametrize("options, message", [
-    ({"sise": 64}, "unknown setting 'sise'"), ({"steps": 0}, "steps=0"), ({"style_layers": ["conv4_9"]}, "unknown layer 'conv4_9'; this network .* has"),
-    ({"backbone": "vgg91"}, "unknown network 'vgg91'; there are"), ({"init": "nowhere.png"}, "init: no file 'nowhere.png'.*or say content, noise or style"),
+    ({"sise": 64}, "unknown setting 'sise'"), ({"steps": 0}, "steps=0"),
+    ({"style_layers": ["conv4_9"]}, "unknown layer 'conv4_9'; this network .* has"),
+    ({"backbone": "vgg91"}, "unknown network 'vgg91'; there are"),
+    ({"init": "nowhere.png"}, "init: no file 'nowhere.png'.*or say content, noise or style"),
     ({"style_weights": [1, 2]}, "1 styles want as many style_weights, got 2"), ({"size": 8}, "size=8"),
 ])
 def test_what_makes_no_sense_is_refused(options, message):
@@ -230,7 +232,8 @@ def test_what_makes_no_sense_is_refused(options, message):
         sketch(**options)
 
 
-@pytest.mark.parametrize("content, message", [("nowhere.png", "no file 'nowhere.png'"), (photo()[0], "B, 3, H, W"), (photo(12, 60), "too small")])
+@pytest.mark.parametrize("content, message", [("nowhere.png", "no file 'nowhere.png'"), (photo()[0], "B, 3, H, W"),
+                                              (photo(12, 60), "too small")], ids=["missing", "no batch", "too small"])
 def test_bad_photographs_are_refused(content, message):
     with pytest.raises(ValueError, match=message):
         sketch(content=content, backbone="random")
@@ -245,14 +248,14 @@ def test_nan_in_a_photograph_is_told():
 
 def test_the_embedded_network_paints():
     """The default, as a learner meets it: the style error falls to a tenth, and the photograph is still to be seen."""
-    content, style, network = load_image("astronaut", size=96), load_image("mosaic", size=96), Features("tiny")
-    picture = stylize(content, style, steps=60)
+    content, style, network = load_image("astronaut", size=64), load_image("mosaic", size=64), Features("tiny")
+    picture = stylize(content, style, steps=50)
     assert style_error(picture, style, network) < 0.1 * style_error(content, style, network)
     together = torch.stack([resize(one, (16, 16)).flatten() for one in (picture, content)])
     assert torch.corrcoef(together)[0, 1] > 0.5
 
 
-# --- progress, interrupted and resumed ---------------------------------------------------------------------------------------
+# --- progress, interrupted and resumed --------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("method", ["lbfgs", "adam"])
 def test_progress_tells_where_it_stands(method):
@@ -268,8 +271,9 @@ def test_progress_tells_where_it_stands(method):
     assert torch.equal(finish(progress.image, photo(), settings), sketch(**settings))
 
 
-@pytest.mark.parametrize("options", [{}, {"method": "adam"}, {"init": "noise", "preserve_color": True}, {"init": "style", "levels": 1}, {"steps": 3}],
-                         ids=["lbfgs", "adam", "noise", "one level", "few"])
+@pytest.mark.parametrize("options", [
+    {}, {"method": "adam"}, {"init": "noise", "preserve_color": True}, {"init": "style", "levels": 1}, {"steps": 3},
+], ids=["lbfgs", "adam", "noise", "one level", "few"])
 def test_a_state_taken_anywhere_leads_to_the_same_end(options, tmp_path):
     settings = Settings(**{"backbone": "sketch", "steps": 24, "levels": 3} | options)
     undisturbed = []
@@ -282,7 +286,7 @@ def test_a_state_taken_anywhere_leads_to_the_same_end(options, tmp_path):
         assert rest, "even at its end a painting has a picture"
         assert torch.equal(rest[-1].image, undisturbed[-1].image) and rest[-1].evaluations == undisturbed[-1].evaluations
         assert rest[-1].terms.total == undisturbed[-1].terms.total
-        assert len(rest) == len(undisturbed) - done + (done in last_of_level.values())       # there the last picture is shown again
+        assert len(rest) == len(undisturbed) - done + (done in last_of_level.values())       # there it is shown again
 
 
 @pytest.mark.parametrize("method", ["lbfgs", "adam"])

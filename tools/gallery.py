@@ -27,6 +27,19 @@ def cell(picture, side, gap=4):
     return torch.nn.functional.pad(square, (gap, gap, gap, gap), value=1.0)
 
 
+def museum(side=300, columns=4):
+    """All the paintings on one white wall, none of them cut."""
+    wall = []
+    for name in nst.samples()["paintings"]:
+        painting = nst.load_image(name, size=512)
+        painting = resize(painting, side)
+        height, width = painting.shape[2:]
+        top, left = (side - height) // 2 + 8, (side - width) // 2 + 8
+        wall.append(torch.nn.functional.pad(painting, (left, side + 16 - width - left, top, side + 16 - height - top), value=1.0))
+    wall += [torch.ones_like(wall[0])] * (-len(wall) % columns)
+    return torch.cat([torch.cat(wall[i:i + columns], dim=3) for i in range(0, len(wall), columns)], dim=2)
+
+
 def main():
     """Paints every cell and writes the sheet."""
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -42,6 +55,7 @@ def main():
             rows[-1].append(nst.stylize(photo, painting, size=args.size))
     sheet = torch.cat([torch.cat([cell(picture, args.side) for picture in row], dim=3) for row in rows], dim=2)
     nst.save_image(sheet, args.out, quality=88)
+    nst.save_image(museum(), args.out.with_name("museum.jpg"), quality=88)
 
 
 if __name__ == "__main__":

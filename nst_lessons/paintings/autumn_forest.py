@@ -21,8 +21,10 @@ def draw(height, width, rng):
     _leaves(canvas, rng, glow, [(17, 24, 36, 0.06), (15, 13, 21, 0.10)], _HORIZON + 12)
     _far_trunks(canvas, rng, far)
     _leaves(canvas, rng, glow, [(14, 8, 13, 0.14)], _HORIZON + 2)
+    stand = _stand(rng)
     _floor(canvas, rng, far, bend)
-    for x, ground, breadth in _stand(rng):
+    _wet_path(canvas, rng, far, bend, stand)
+    for x, ground, breadth in stand:
         _birch(canvas, rng, x, ground, breadth)
     _crown(canvas, rng, glow)
     return canvas.finish(0.8)
@@ -59,7 +61,7 @@ def _leaves(canvas, rng, glow, layers, lowest):
 def _far_trunks(canvas, rng, far):
     for k in range(22):
         side = rng.choice([-1, 1])
-        away = rng.uniform(14, 190)
+        away = rng.uniform(40, 190)        # the end of the path stays open
         x, ground = far[0] + side * away, _HORIZON + 4 + 0.16 * away
         breadth, tall = 2 + away / 34, 90 + 1.5 * away
         path = follow(np.array([[x, ground]]), -np.pi / 2 + rng.normal(0, 0.05), tall, 6)
@@ -73,25 +75,50 @@ def _path_sides(y, far, bend):
     return far[0] + (bend + 34) * np.sin(3.4 * near) - 16 * near, 7 + 128 * near ** 1.15
 
 
+def _ground(rng, spacing, far, bend):
+    """Places on the ground from far to near [N, 2], how near they are [N], how far from the path's middle in half widths [N]."""
+    starts = scatter(rng, spacing, (-20, _HORIZON + 1, _WIDTH + 20, _HEIGHT + 10))
+    starts = starts[np.argsort(starts[:, 1])]
+    middle, half = _path_sides(starts[:, 1], far, bend)
+    return starts, (starts[:, 1] - _HORIZON) / (_HEIGHT - _HORIZON), (starts[:, 0] - middle) / half
+
+
 def _floor(canvas, rng, far, bend):
-    """Fallen leaves on both sides, the wet path between them with the light of the wood hanging in it."""
+    """Fallen leaves in level slabs that grow toward us."""
     clumps = bumps(rng, (18, 50))
     for spacing, breadth, length, wobble in [(12, 15, 42, 0.08), (9, 8, 24, 0.12), (8, 4, 12, 0.2)]:
-        starts = scatter(rng, spacing, (-20, _HORIZON + 1, _WIDTH + 20, _HEIGHT + 10))
-        starts = starts[np.argsort(starts[:, 1])]
-        near = (starts[:, 1] - _HORIZON) / (_HEIGHT - _HORIZON)
-        count = len(starts)
-        middle, half = _path_sides(starts[:, 1], far, bend)
-        aside = np.abs(starts[:, 0] - middle) / half
-        shade = 0.72 - 0.3 * near - 0.12 * np.clip(aside - 1, 0, 2) + 0.16 * pick(clumps, starts)
-        fills = palette(shade + wobble * rng.standard_normal(count), _FLOOR)
-        wet = aside < 1 + 0.12 * rng.standard_normal(count)
-        # A mirror: columns of light under the glow, dark columns under the trunks.
-        column = 0.78 * np.exp(-(aside / 0.5) ** 2) + 0.13 * np.sin(starts[:, 0] / 9 + bend)
-        mirror = 0.20 + column * (1 - 0.45 * near) + 0.13 * pick(clumps, starts[:, ::-1])
-        fills[wet] = palette(mirror + 1.1 * wobble * rng.standard_normal(count), _WET)[wet]
+        starts, near, aside = _ground(rng, spacing, far, bend)
+        shade = 0.72 - 0.3 * near - 0.12 * np.clip(np.abs(aside) - 1, 0, 2) + 0.16 * pick(clumps, starts)
+        fills = palette(shade + wobble * rng.standard_normal(len(starts)), _FLOOR)
         size = 0.35 + 0.8 * near
-        _knife(canvas, rng, starts, 0.12 * rng.standard_normal(count), length * size, breadth * size, fills)
+        _knife(canvas, rng, starts, 0.12 * rng.standard_normal(len(starts)), length * size, breadth * size, fills)
+
+
+def _wet_path(canvas, rng, far, bend, stand):
+    """A mirror of rain: upright slabs of the colors that stand above them, crossed by a few level glints and fallen leaves."""
+    columns = bumps(rng, (160, 16))
+    for spacing, breadth, length, wobble in [((9, 14), 10, 40, 0.06), ((6, 11), 5.5, 26, 0.1), ((6, 12), 3, 18, 0.16)]:
+        starts, near, aside = _ground(rng, spacing, far, bend)
+        inside = np.abs(aside) < 0.95 + 0.1 * rng.standard_normal(len(starts))
+        starts, near, aside = starts[inside], near[inside], aside[inside]
+        glow = np.exp(-((starts[:, 0] - far[0]) / (16 + 34 * near)) ** 2) * (1 - 0.35 * near)
+        mirror = 0.26 + 0.68 * glow + 0.15 * pick(columns, starts) - 0.1 * np.abs(aside)
+        fills = palette(mirror + wobble * rng.standard_normal(len(starts)), _WET)
+        for x, ground, wide in stand:
+            trunk = (np.abs(starts[:, 0] - x) < 0.5 * wide) & (starts[:, 1] > ground) & (rng.random(len(starts)) < 0.8)
+            fills[trunk] = some(rng, trunk.sum(), "#c8c8e0", "#e9e2e0", "#7a7ab0", "#f0c890")
+        size = 0.3 + 0.75 * near
+        _knife(canvas, rng, starts, np.pi / 2 + 0.05 * rng.standard_normal(len(starts)), length * size, breadth * size, fills)
+    starts, near, aside = _ground(rng, 13, far, bend)
+    glints = (np.abs(aside) < 0.9) & (rng.random(len(starts)) < 0.45)
+    starts, near = starts[glints], near[glints]
+    tints = some(rng, len(starts), "#fdeeb0", "#bfe0e0", "#4fb8b4", "#1b3470", "#fbc24a")
+    _knife(canvas, rng, starts, 0.05 * rng.standard_normal(len(starts)), 6 + 20 * near, 0.8 + 1.8 * near, tints)
+    starts, near, aside = _ground(rng, 6, far, bend)
+    leaves = (np.abs(np.abs(aside) - 1) < 0.12 + 0.08 * rng.standard_normal(len(starts))) | (rng.random(len(starts)) < 0.03)
+    starts, near = starts[leaves], near[leaves]
+    tints = palette(rng.uniform(0.2, 1, len(starts)), _FLOOR)
+    _knife(canvas, rng, starts, rng.normal(0, 0.4, len(starts)), 3 + 11 * near, 1.6 + 4.5 * near, tints)
 
 
 def _stand(rng):
@@ -104,27 +131,51 @@ def _birch(canvas, rng, x, ground, breadth):
     """A trunk of upright slabs, violet on the shaded side and warm where it faces the light; bark marks; some branches."""
     lean = rng.uniform(-0.06, 0.06)
     light_side = 1 if x < _WIDTH / 2 else -1
+    bow = np.cumsum(rng.normal(0, 0.05 * breadth, 12))          # no trunk is straight
+
+    def axis(up):
+        return x + lean * (ground - up) + np.interp(up, np.linspace(-40, ground, 12), bow - bow[-1])
+
+    def girth(up):
+        flare = 0.75 * np.exp(-(ground - up + 0.3 * breadth) / (0.75 * breadth))
+        return breadth * (0.6 + 0.4 * np.clip(up / ground, 0, 1) + flare)
+
     lanes = [(-0.42, "#4a3a7a", "#2f2a60"), (-0.2, "#8f8fc0", "#7a8ab8"), (0.08, "#e9e2e0", "#f7f0e2"),
              (0.3, "#fdf8ec", "#fbe6b8"), (0.45, "#f5a85a", "#f0c890")]
     for lane, first, second in lanes:
-        up = np.arange(ground - 0.5 * breadth, -30, -0.9 * breadth) + rng.uniform(-4, 4)
-        offset = light_side * lane * breadth * (0.6 + 0.4 * np.clip(up / ground, 0, 1))
-        starts = np.column_stack([x + lean * (ground - up) + offset, up])
-        fills = some(rng, len(up), first, second)
-        _knife(canvas, rng, starts, -np.pi / 2 + lean, 1.5 * breadth, 0.36 * breadth, fills, streak=0.06)
+        up = np.arange(ground + 0.2 * breadth, -30, -0.62 * breadth) + rng.uniform(-4, 4)
+        offset = light_side * (lane + rng.normal(0, 0.05, len(up))) * girth(up)
+        starts, fills = np.column_stack([axis(up) + offset, up]), some(rng, len(up), first, second)
+        spread = 0.9 * light_side * lane * np.exp(-(ground - up) / breadth)          # slabs turn outward where the roots begin
+        tilt = -np.pi / 2 + lean - spread + rng.normal(0, 0.05, len(up))
+        _knife(canvas, rng, starts, tilt, 1.15 * breadth, 0.36 * girth(up), fills, streak=0.06)
+    roots = np.array([[(0.35 * side, -0.8), (0.55 * side, -0.1), (reach * side, 0.42)] for side, reach in
+                      [(-1, 1.25), (1, 1.2), (-1, 0.7), (1, 0.75)]]) * breadth + (axis(ground), ground)
+    tones = some(rng, 4, "#4a3a7a", "#8f8fc0", "#e9e2e0", "#c89a7a")
+    canvas.strokes(roots + rng.normal(0, 0.06 * breadth, (4, 3, 2)), 0.3 * breadth, tones, rng, 3, taper=0.45)
     count = int((ground + 20) / (0.62 * breadth))
     up = np.linspace(ground - 3, -10, count) + rng.uniform(-0.3, 0.3, count) * breadth
-    starts = np.column_stack([x + lean * (ground - up) + rng.uniform(-0.4, 0.4, count) * breadth, up])
+    starts = np.column_stack([axis(up) + rng.uniform(-0.4, 0.4, count) * girth(up), up])
     length = rng.uniform(0.2, 0.75, count) * breadth
     _knife(canvas, rng, starts, rng.normal(0, 0.22, count), length, 0.13 * breadth, some(rng, count, "#1a1430", "#241a3c"), 2)
     for _ in range(3):
         up = rng.uniform(0.1, 0.55) * ground
         side = rng.choice([-1, 1])
-        start = np.array([[x + lean * (ground - up), up]])
+        start = np.array([[axis(up), up]])
         branch = follow(start, -np.pi / 2 + side * rng.uniform(0.4, 0.9), 3.2 * breadth, 4)
         canvas.strokes(branch, 0.2 * breadth, some(rng, 1, "#2a1c40"), rng, 2, taper=0.5)
-    foot = np.column_stack([x + rng.normal(0, 0.5 * breadth, 16), ground + 0.3 * breadth + rng.uniform(-4, 5, 16)])
-    _knife(canvas, rng, foot, rng.normal(0, 0.15, 16), 1.1 * breadth, 0.4 * breadth, palette(rng.uniform(0, 0.8, 16), _FLOOR))
+    _litter(canvas, rng, x, ground, breadth)
+
+
+def _litter(canvas, rng, x, ground, breadth):
+    """Leaves and a few blades of grass over the foot of a trunk."""
+    foot = np.column_stack([x + rng.normal(0, 0.8 * breadth, 70), ground + breadth * rng.uniform(0.08, 0.6, 70)])
+    foot[:, 1] -= 0.3 * breadth * (rng.random(70) < 0.25)
+    leaves = palette(rng.uniform(0, 0.95, 70), _FLOOR)
+    _knife(canvas, rng, foot, rng.normal(0, 0.5, 70), 2 + 0.3 * breadth, 1.2 + 0.14 * breadth, leaves)
+    blades = np.column_stack([x + rng.normal(0, 0.7 * breadth, 14), np.full(14, ground + 0.45 * breadth)])
+    grass = follow(blades, -np.pi / 2 + rng.normal(0, 0.4, 14), breadth * rng.uniform(0.3, 0.8, 14), 4)
+    canvas.strokes(grass, 0.7 + 0.04 * breadth, some(rng, 14, "#e87a22", "#f4b03a", "#8a5a2a", "#4a2352"), rng, 1, taper=0.3)
 
 
 def _crown(canvas, rng, glow):

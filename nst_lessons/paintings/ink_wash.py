@@ -22,8 +22,8 @@ def draw(height, width, rng):
     side = rng.choice([-1, 1])           # which way the picture leans
     ink, field, rough = _mountains(height, width, side, rng)
     ink = _texture(ink, field, rough, rng)
-    mist, ripples, thin, thick = _Lines(side), _Lines(side), _Lines(side), _Lines(side)
-    _mist(mist, rng)
+    veils, mist, ripples, thin, thick = (_Lines(side) for _ in range(5))
+    _mist(veils, mist, rng)
     _water(ripples, rng)
     _reeds(thick, thin, rng)
     trunk = _pine(thick, thin, rng)
@@ -31,10 +31,13 @@ def draw(height, width, rng):
     _writing(thick, rng)
     grain = brush.grain(height, width, rng)
     dry = brush.smoothstep(1.5, 0.4, grain)                        # a dry brush skips the valleys of the silk
-    for lines, strength, dryness in ((mist, 0.24, 0.8), (ripples, 0.6, 0.6), (thin, 0.75, 0.5), (thick, 0.95, 0.25)):
+    hairs = brush.noise(height, width, (1.5, 70), rng) + 0.6 * brush.noise(height, width, (9, 40), rng)
+    veil = gaussian_filter(brush.cover(height, width, veils.outlines, smooth=1), 4 * brush.scale_of(height, width))
+    ink = ink + 0.2 * brush.smoothstep(-0.3, 1.6, hairs) * dry * veil           # the hairs of a nearly dry brush, far apart
+    for lines, strength, dryness in ((mist, 0.2, 0.9), (ripples, 0.6, 0.6), (thin, 0.75, 0.5), (thick, 0.95, 0.25)):
         if lines is thin:
             bark = brush.cover(height, width, [trunk])             # the trunk hides the water behind it
-            ink = ink * (1 - bark) + 0.34 * bark
+            ink = ink * (1 - bark) + (0.2 + 0.16 * brush.noise(height, width, (14, 6), rng, 2)) * bark
         ink = np.maximum(ink, strength * brush.cover(height, width, lines.outlines) * (1 - dryness + dryness * dry))
     picture = _silk(height, width, grain, rng) * np.exp(-(ink * (1 + 0.1 * grain) + 0.02)[..., None] * ABSORB)
     return _seal(picture, side, rng)
@@ -118,28 +121,33 @@ class _Lines:
         self.outlines.append(self.outline(brush.curve(points, 24), wide * share))
 
 
-def _mist(lines, rng):
-    """Veils of mist in the sky and between the mountains: sheaves of long pale lines that rise and fall together."""
+def _mist(veils, lines, rng):
+    """Veils of mist in the sky and between the mountains: a few broad dry strokes, and here and there a pale line under them."""
     share = np.linspace(0, 1, 7)
-    for y in (*rng.uniform(14, 130, 9), *rng.uniform(270, 350, 9)):
-        x, long, phase = rng.uniform(-60, 300), rng.uniform(110, 230), rng.uniform(0, 6)
-        for k in range(rng.integers(3, 7)):
-            start, end = x + rng.uniform(-40, 40), x + long + rng.uniform(-40, 40)
-            across = start + (end - start) * share
-            down = y + 3.4 * k + 4 * np.sin(across / 34 + phase)
-            lines.add(np.stack([across, down], axis=1), rng.uniform(1.0, 2.2), (0.1, 1, 0.6, 0.9, 0.1))
+    for y in (*rng.uniform(20, 120, 3), *rng.uniform(262, 350, 4)):
+        x, long, phase = rng.uniform(-60, 260), rng.uniform(130, 260), rng.uniform(0, 6)
+        across = x + long * share
+        down = y + 5 * np.sin(across / 48 + phase)
+        veils.add(np.stack([across, down], axis=1), rng.uniform(12, 24), (0.2, 1, 0.75, 0.9, 0.1))
+        for k in range(rng.integers(1, 3)):
+            start, end = rng.uniform(0, 0.4), rng.uniform(0.6, 1.0)
+            part = x + long * (start + (end - start) * share)
+            under = y + 8 + 4 * k + 5 * np.sin(part / 48 + phase)
+            lines.add(np.stack([part, under], axis=1), rng.uniform(1.0, 1.8), (0.02, 1, 0.5, 0.8, 0.02))
 
 
 def _water(ripples, rng):
-    """Long thin lines, nearer ones longer and further apart."""
-    y = 366.0
-    while y < 512:
-        for _ in range(rng.integers(5, 10)):
-            left, long = rng.uniform(-30, 420), rng.uniform(14, 34) * (1 + (y - 366) / 70)
-            share = np.linspace(0, 1, 5)
-            down = y + 1.1 * np.sin(share * 9 + left) + rng.uniform(-2, 2)
-            ripples.add(np.stack([left + share * long, down], axis=1), rng.uniform(0.6, 1.1) * (1 + (y - 366) / 200))
-        y += 2.4 + (y - 360) / 26
+    """Long lines that swell and taper, in schools between which the paper stays empty; nearer ones longer and further apart."""
+    for y in np.array([370, 379, 390, 404, 421, 441, 464, 490]) + rng.uniform(-4, 4, 8):
+        near = (y - 366) / 130
+        for middle in rng.uniform(0, 410, 2):
+            for _ in range(rng.integers(4, 7)):
+                long = rng.uniform(20, 40) * (1 + 1.2 * near)
+                left = middle + rng.normal(0, 26 + 22 * near) - long / 2
+                share = np.linspace(0, 1, 5)
+                down = y + 1.3 * np.sin(share * 9 + left) + rng.normal(0, 2 + 4 * near)
+                wide = rng.uniform(0.8, 1.6) * (0.8 + 0.7 * near)
+                ripples.add(np.stack([left + share * long, down], axis=1), wide, (0.02, 1, 0.6, 0.25, 0.02))
 
 
 def _reeds(thick, thin, rng):
@@ -159,12 +167,23 @@ def _pine(thick, thin, rng):
     girth = np.interp(np.linspace(0, 1, 60), np.linspace(0, 1, 7), [22, 16, 13, 11, 8, 5.5, 3])
     along = np.gradient(axis, axis=0)
     normal = np.stack([-along[:, 1], along[:, 0]], axis=1) / np.linalg.norm(along, axis=1, keepdims=True)
-    for shift, wide in ((-0.5, 3.4), (0.5, 3.4), (-0.28, 1.8), (0.3, 1.8)):
-        thick.add((axis + normal * shift * girth[:, None])[::6], wide, (1, 0.7, 1, 0.6, 1, 0.5))
-    for _ in range(85):                                   # bark: dry strokes between the two edges of the trunk
-        k = rng.integers(0, 56)
-        start = axis[k] + normal[k] * rng.uniform(-0.42, 0.42) * girth[k]
-        thick.add([start, start + 1.4 * along[k] + normal[k], start + 3.2 * along[k]], rng.uniform(1.0, 2.4))
+    for shift, heavy in ((-0.5, 2.2), (0.5, 3.8)):          # broken contours, the heavier one in the shade
+        start = 0
+        while start < 54:
+            end = min(60, start + rng.integers(8, 17))
+            edge = (axis + normal * (shift + rng.normal(0, 0.03)) * girth[:, None])[start:end]
+            thick.add(edge[np.linspace(0, len(edge) - 1, 5).astype(int)], heavy * rng.uniform(0.8, 1.3), (0.3, 1, 0.7, 0.2))
+            start = end + rng.integers(-1, 3)
+    for _ in range(64):                                   # bark: open scales, crowded on the side of the shade
+        k = rng.integers(1, 56)
+        lane = 0.45 - 0.85 * rng.random() ** 1.6
+        heart, size = axis[k] + normal[k] * lane * girth[k], rng.uniform(0.14, 0.26) * girth[k]
+        scale = [heart - along[k] * size * 0.7, heart + normal[k] * size, heart + along[k] * size * 1.1]
+        (thick if lane > 0.1 else thin).add(scale, rng.uniform(0.9, 2.0), (0.2, 1, 0.3))
+    for k in (17, 34):                                    # knots
+        turn = np.linspace(0.4, 5.6, 7)
+        ring = 0.16 * girth[k] * np.stack([np.cos(turn), 1.5 * np.sin(turn)], axis=1)
+        thick.add(axis[k] - normal[k] * 0.1 * girth[k] + ring, 1.6, (0.3, 1, 0.8, 1, 0.3))
     limbs = [(2, (-34, -6), (-70, 6), (-98, -2)), (3, (34, -14), (50, -34), (66, -40)), (4, (-30, -2), (-52, -14), (-84, -10)),
              (5, (24, -8), (44, -22), (60, -20)), (5, (-20, -14), (-34, -20), (-50, -34))]
     for start, *steps in limbs:

@@ -125,13 +125,17 @@ def _fish(floor, center, scale, side, skin, trim, size):
     for radius, colors in ((0.4, NIGHT), (6, NIGHT), (11.5, CREAM), (17, trim)):
         ring = max(radius, 0.075 * size * radius) * np.stack([np.cos(turn), np.sin(turn)], axis=1)
         floor.row(place(eye + ring), min(size, 5.4), colors)
+    # A mouth, a little open: a dark line from the tip of the snout, a lip above it and one below.
+    mouth = brush.curve([SPINE[0] + (4, 5), SPINE[5] + (0, 9), SPINE[9] + (0, 17)], 20)
+    floor.row(place(mouth), min(size, 5), NIGHT, 0.1)
+    for way in (-1, 1):
+        floor.row(place(mouth + (0, way * 0.8 * step)), min(size, 5.4), trim, 0.6)
     back, belly = _beside(HALF), _beside(-HALF)
     gill = brush.curve([belly[22], _beside(-18)[25], _beside(22)[25], back[20]], 40)
     floor.row(place(gill), size, trim, 0.2)
     floor.row(place(gill - (step, 0)), size, skin, 0.9)
     for way in (-1, 1):
         floor.row(place(_beside(way * (HALF - 0.5 * step))), size, trim, 0.12)
-    floor.row(place(brush.curve([SPINE[0] + (2, 6), SPINE[4] + (0, 9), SPINE[8] + (2, 16)], 20)), size, trim, 0)
     _scales(floor, place, step, size, [trim[1], *skin[1:], CREAM[2]])
     for outer, inner in FINS:
         outer, inner = brush.curve(outer, 24), brush.curve(inner, 24)

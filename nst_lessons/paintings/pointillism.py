@@ -65,9 +65,14 @@ def _far_bank(pen, rng):
     pen.polygon(edge + [(511, 120), (0, 120)], fill="#5f8f94")
     lower = [(x, 118 - 0.45 * (118 - y)) for x, y in edge]
     pen.polygon(lower + [(511, 121), (0, 121)], fill="#3f7a5c")
-    for left in rng.permutation(np.arange(20, 300, 56))[:4] + rng.uniform(-10, 10, 4):
-        pen.rectangle((left, 104, left + 20, 117), fill="#f6efdc")
-        pen.polygon([(left - 2, 105), (left + 4, 97), (left + 17, 97), (left + 22, 105)], fill="#e0703a")
+    for left in rng.permutation(np.arange(14, 320, 44))[:5] + rng.uniform(-12, 12, 5):
+        wide, tall, roof = rng.uniform(12, 30), rng.uniform(9, 16), rng.uniform(6, 11)
+        wall, tile = rng.choice(["#f6efdc", "#f4dcb8", "#e0dcec"]), rng.choice(["#e0703a", "#c85a4a", "#8f7ab0", "#d89a5a"])
+        pen.rectangle((left, 117 - tall, left + wide, 117), fill=wall)
+        pen.rectangle((left + 0.65 * wide, 117 - tall, left + wide, 117), fill="#b0a8cc")
+        ridge = rng.uniform(0.15, 0.5) * wide
+        top = [(left - 2, 118 - tall), (left + ridge, 118 - tall - roof), (left + wide - ridge, 118 - tall - roof)]
+        pen.polygon(top + [(left + wide + 2, 118 - tall)], fill=tile)
     pen.rectangle((0, 117, 511, 119), fill="#f0e2b4")
 
 
@@ -114,34 +119,44 @@ def _disk(a, b, wide, tall):
     return list(zip((a + wide * np.cos(turn)).tolist(), (b + tall * np.sin(turn)).tolist()))
 
 
-def _lady(dress, light, hat, parasol=None, glow=None):
-    """A lady in profile with a bustle; a parasol if it has a color."""
-    parts = [
+def _lady(dress, light, hat, parasol=None, glow=None, rim="#f4c890"):
+    """A lady in profile with a bustle, edged with warm light; she holds a parasol if it has a color."""
+    parts = []
+    if parasol:
+        ribs = [(-.42, .95), (-.31, .99), (-.20, .95), (-.09, .99), (.02, .95), (.13, .99), (.24, .95)]
+        dome = [(-.09 + .33 * np.cos(turn), .95 + .23 * np.sin(turn)) for turn in np.linspace(np.pi, 0, 13)]
+        parts += [(parasol, dome + ribs[::-1]), (glow, [*ribs[:3], (-.17, 1.08), (-.09, 1.18), (-.24, 1.15), (-.36, 1.08)]),
+                  ("#a83a5e", [*ribs[4:], (.19, 1.06), (.07, 1.15), (-.09, 1.18), (-.01, 1.07)])]
+    parts += [
         (dress, [(-.13, 0), (-.12, .25), (-.07, .50), (-.06, .57), (.03, .57),
                  (.11, .60), (.19, .53), (.20, .40), (.17, .2), (.20, 0)]),
-        (light, [(-.13, 0), (-.12, .25), (-.07, .50), (-.03, .55), (-.05, .25), (-.05, 0)]),
+        (rim, [(.11, .61), (.20, .54), (.21, .40), (.18, .2), (.21, 0), (.17, 0), (.145, .2), (.17, .40), (.16, .52)]),
+        (light, [(-.13, 0), (-.12, .25), (-.07, .50), (-.03, .55), (-.05, .25), (-.03, 0)]),
         (dress, [(-.06, .55), (-.10, .69), (-.06, .79), (-.02, .83), (.04, .80), (.06, .68), (.04, .55)]),
-        (light, [(-.06, .57), (-.10, .69), (-.06, .79), (-.05, .68)]),
+        (light, [(-.06, .57), (-.10, .69), (-.06, .79), (-.03, .68)]),
         ("#eeb996", _disk(-.025, .89, .045, .06)), (dress, [(-.04, .80), (-.03, .86), (.03, .86), (.04, .80)]),
-        ("#5a2a22", _disk(.015, .90, .035, .045)),
+        ("#8a4a3a", _disk(.02, .90, .035, .045)),
         (hat, [(-.09, .925), (.06, .935), (.06, .98), (.0, 1.02), (-.04, .97)]),
     ]
     if parasol:
-        rim = [(-.44, 1.02), (-.33, 1.06), (-.22, 1.02), (-.10, 1.06), (.02, 1.02), (.13, 1.06), (.24, 1.02)]
-        dome = [(-.10 + .33 * np.cos(turn), 1.03 + .19 * np.sin(turn)) for turn in np.linspace(np.pi, 0, 13)]
-        parts += [(parasol, dome + rim[::-1]), ("#5a2a22", [(-.17, .66), (-.15, .66), (-.09, 1.28), (-.11, 1.28)])]
-        parts += [(glow, [rim[0], rim[1], rim[2], (-.18, 1.12), (-.10, 1.22), (-.25, 1.195), (-.38, 1.12)])]
-        parts += [("#8a2440", [rim[4], rim[5], rim[6], (.19, 1.12), (.06, 1.19), (-.10, 1.22), (-.02, 1.12)])]
-    arm = [(.0, .79), (.05, .76), (.0, .61), (-.17, .72), (-.16, .65), (.0, .54)]
-    return parts + [(dress, arm), ("#eeb996", _disk(-.165, .69, .022, .02))]
+        parts.append(("#7a4a3a", [(-.20, .50), (-.18, .50), (-.10, 1.08), (-.12, 1.08)]))
+    # The arm is lighter than the dress, so that one sees it reach for the pole.
+    arm = [(.03, .78), (.05, .71), (.0, .59), (-.16, .68), (-.17, .75), (-.02, .68)]
+    return parts + [(light, arm), (rim, [(.05, .71), (.0, .59), (-.16, .68), (-.15, .70), (.0, .63), (.03, .71)]),
+                    ("#f8d3b4", _disk(-.165, .715, .035, .03))]
 
 
 def _gentleman(coat, light):
     return [
-        ("#2a2a5a", [(-.07, 0), (-.05, .5), (.07, .5), (.08, 0), (.02, 0), (.01, .4), (-.01, 0)]),
+        ("#5a549c", [(-.07, 0), (-.05, .5), (.07, .5), (.08, 0), (.02, 0), (.01, .4), (-.01, 0)]),
+        ("#a58cc0", [(-.07, 0), (-.05, .4), (-.02, .4), (-.04, 0)]),
         (coat, [(-.09, .36), (-.09, .7), (-.06, .82), (.05, .82), (.09, .7), (.10, .36)]),
-        (light, [(-.09, .36), (-.09, .7), (-.06, .82), (-.05, .4)]), ("#eeb996", _disk(-.015, .875, .042, .06)),
+        (light, [(-.09, .36), (-.09, .7), (-.06, .82), (-.02, .8), (-.03, .4)]), ("#eeb996", _disk(-.015, .875, .042, .06)),
+        ("#f0b878", [(.05, .83), (.095, .7), (.105, .36), (.075, .36), (.065, .68)]),
         (coat, [(-.075, .905), (.06, .915), (.06, .93), (.04, .93), (.04, 1.0), (-.05, 1.0), (-.05, .925), (-.075, .92)]),
+        ("#e89a5a", [(.04, .93), (.04, 1.0), (.02, 1.0), (.02, .93)]),
+        (light, [(-.04, .74), (.02, .74), (.0, .56), (-.12, .47), (-.13, .42), (-.01, .49), (.04, .56)]),
+        ("#f8d3b4", _disk(-.13, .45, .025, .02)),
         ("#8a5a2a", [(-.17, 0), (-.16, 0), (-.13, .45), (-.14, .45)]),
     ]
 
@@ -164,18 +179,20 @@ def _people(pen, rng):
         tall = 0.34 * (ground - 100)
         dress, light, hat = small[rng.integers(4)]
         lady = _lady(dress, light, hat, "#f6efdc", "#ffffff")
-        person = [lady, _gentleman("#3a3a6a", "#6a7ab0"), _sitter(dress, light, hat)][k % 3]
+        person = [lady, _gentleman("#4a4a90", "#7a8ac0"), _sitter(dress, light, hat)][k % 3]
         shadow = [(x, ground - 2), (x + 0.7 * tall, ground - 2), (x + 0.9 * tall, ground + 3), (x, ground + 3)]
         pen.polygon(shadow, fill="#4f8a58")
         _figure(pen, x, ground, tall * (0.6 if k % 3 == 2 else 1), person, mirror=bool(rng.integers(2)))
     left = rng.uniform(380, 400)
-    _figure(pen, left + 60, 362, 186, _gentleman("#20244f", "#5a6ab4"))
-    _figure(pen, left, 374, 184, _lady("#3a2a66", "#9a72bc", "#20244f", "#d8402c", "#f08a4a"))
+    _figure(pen, left + 60, 362, 186, _gentleman("#3f4a96", "#7f8cd0"))
+    _figure(pen, left, 374, 184, _lady("#6a4698", "#c49ad8", "#4b3f95", "#d8402c", "#f49a54"))
     seat = rng.uniform(96, 130)
     _figure(pen, seat, 352, 92, _sitter("#e9ddd0", "#fffaf0", "#f0a83a"))
     _figure(pen, seat + 74, 364, 84, _sitter("#2c4f9a", "#6a9ad0", "#f2d060"), mirror=True)
-    dog = [(0, 0), (2, 20), (26, 20), (33, 31), (42, 24), (36, 16), (33, 0), (28, 0), (27, 11), (7, 11), (5, 0)]
-    _figure(pen, left - 92, 364, 1, [("#5a2a22", dog)])
+    dog = [(0, 0), (1, 13), (-2, 21), (-9, 29), (-6, 32), (3, 25), (24, 25), (29, 36), (33, 41), (36, 36), (46, 32), (46, 28),
+           (36, 26), (33, 17), (34, 0), (29, 0), (27, 12), (9, 12), (6, 0)]
+    back = [(-9, 29), (-6, 33), (3, 26), (24, 26), (29, 37), (33, 42), (36, 37), (46, 33), (46, 30), (33, 30), (27, 20), (3, 20)]
+    _figure(pen, left - 118, 366, 1.25, [("#a85a34", dog), ("#f4cc94", back)])
 
 
 def _trees(pen, rng):

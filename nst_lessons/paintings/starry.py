@@ -26,9 +26,8 @@ def draw(height, width, rng):
     paint = brush.canvas(color)
     for length, wide, spacing in ((44, 11, 9), (26, 6, 6), (15, 3.2, 5)):
         paint = brush.strokes(paint, color, field, rng, length, wide, spacing, jitter=0.07)
-    for tint, part in (("#4f93b0", "disc"), ("#f59a12", "crescent"), ("#ffd964", "rim")):
-        flat = color * 0 + brush.rgb(tint)
-        paint = brush.strokes(paint, flat, field, rng, 9, 3, 2.6, jitter=0.06, where=moon[part] & ~land)
+    tints = brush.palette((moon - 1) / 2, ["#4f93b0", "#f59a12", "#ffd964"])
+    paint = brush.strokes(paint, tints, field, rng, 9, 3, 2.2, jitter=0.06, where=(moon > 0) & ~land)
     paint = _village(paint, land_color, field, rng)
     paint = _cypress(paint, y, x, rng)
     bristles = brush.smear(brush.noise(height, width, 2, rng), field, 10)
@@ -47,7 +46,7 @@ def _stars(rng):
 
 
 def _sky(height, width, y, x, stars, rng):
-    """Color [H, W, 3], flow [2, H, W] and parts of the moon of a sky whose bands follow the level lines of a stream function."""
+    """Color [H, W, 3], flow [2, H, W] and moon [H, W] (1 shade, 2 crescent, 3 its bright edge) of a sky whose bands stream."""
     stream = 0.6 * y + 7 * brush.noise(height, width, 140, rng)
     foam, roll = 0, rng.uniform(-12, 12)
     for sign, cx, cy, reach in ((1, 222 + roll, 142, 42), (-1, 338 + roll, 178, 30)):
@@ -71,7 +70,7 @@ def _sky(height, width, y, x, stars, rng):
     cx, cy = stars[0, :2]
     disc, shade = np.hypot(x - cx, y - cy) < 26, np.hypot(x - cx + 10, y - cy + 3) < 20
     rim = disc & ~shade & (np.hypot(x - cx + 3, y - cy + 1) > 24)
-    return color, field, {"disc": disc & shade, "crescent": disc & ~shade, "rim": rim}
+    return color, field, np.where(rim, 3, np.where(shade, 1, 2)) * disc
 
 
 def _land(height, width, y, x, rng):
@@ -103,9 +102,9 @@ def _village(paint, land, field, rng):
     def house(x, y, front, side, tall, roof, wall):
         top, ridge = y - tall, y - tall - rng.uniform(0.4, 0.75) * front
         shape(walls, [(x, y), (x, top), (x + front / 2, ridge), (x + front, top), (x + front, y)], wall)
-        shape(walls, [(x + front, y), (x + front, top), (x + front + side, top), (x + front + side, y - 1)], brush.rgb(wall) * 0.7)
-        shape(roofs, [(x + front / 2, ridge - 1), (x + front / 2 + side, ridge), (x + front + side + 2, top + 1),
-                      (x + front + 1, top + 1)], roof)
+        end = x + front + side
+        shape(walls, [(x + front, y), (x + front, top), (end, top), (end, y - 1)], brush.rgb(wall) * 0.7)
+        shape(roofs, [(x + front / 2, ridge - 1), (end - front / 2, ridge), (end + 2, top + 1), (x + front + 1, top + 1)], roof)
         feet.append((x + (front + side) / 2, y, front + side))
         for left, share in ((0.3 * front, 0.9), (front + 0.3 * side, 0.55), (front + 0.7 * side, 0.35)):
             if rng.random() < share:
@@ -145,7 +144,8 @@ def _brushed(paint, land, field, rng, shapes, contours, windows, feet):
             for x, y, wide, tall in windows]
     light = [[*brush.palette(rng.uniform(0.6, 0.95), LIGHT), 0.9] for _ in glow]
     order = rng.permutation(len(bushes))
-    return brush.lay(paint, lines + [bushes[k] for k in order] + glow, np.array([ink] * len(lines) + [greens[k] for k in order] + light))
+    fills = np.array([ink] * len(lines) + [greens[k] for k in order] + light)
+    return brush.lay(paint, lines + [bushes[k] for k in order] + glow, fills)
 
 
 # Tongues of the cypress: how far beside its foot, height of the tip, half width at the bottom.
@@ -168,7 +168,8 @@ def _cypress(paint, y, x, rng):
         tone = 0.08 + 0.5 * flames ** 2 * (0.55 + 0.45 * np.abs(side)) + 0.08 * rough
         color, inside = np.where(here, tone, color), inside | here
         # Strokes go with the sway of their tongue and turn in toward its tip.
-        lean = np.where(here, np.clip(-0.23 * np.cos(y / 30 + phase) - 0.2 * side - 0.12 * np.sin(y / 9 + 3 * side), -0.7, 0.7), lean)
+        turn = -0.23 * np.cos(y / 30 + phase) - 0.2 * side - 0.12 * np.sin(y / 9 + 3 * side)
+        lean = np.where(here, np.clip(turn, -0.7, 0.7), lean)
     color = brush.palette(color, TREE)
     field = brush.flow(lean, -np.ones_like(lean))
     for length, wide, spacing in ((40, 8, 6), (26, 4.5, 4.5), (17, 2.6, 5)):

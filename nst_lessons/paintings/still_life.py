@@ -73,7 +73,7 @@ def _guitar(canvas, at, angle):
     left, right = np.column_stack([-wide, y]), np.column_stack([wide, y])
     for side, slip, color in [(right, (5, -9), "#7a4a22"), (left, (-2, 3), "#d9a650")]:
         canvas.polygon(_turned(side + slip, at, angle), color)
-        canvas.line(_turned(side + slip, at, angle), INK, 2)
+        canvas.line(_turned(side + slip, at, angle), INK, 3.2)
     canvas.line(_turned(right * 0.88 + (2, -2), at, angle), "#e3b868", 1.4)
     canvas.line(_turned(left * 0.88, at, angle), "#f2d692", 1.8)
     canvas.polygon(_turned(_disk(30) + (0, -16), at, angle), "#f0dcaa")

@@ -24,7 +24,8 @@ def draw(height, width, rng):
     _sea(shapes, rng, 252, 300, 15)
     _wave(shapes, back, face)
     _foam(shapes, back, face, rng)
-    _sea(shapes, rng, 284, 400, 24)
+    _surf(shapes, rng, shift[0])
+    _sea(shapes, rng, 284, 420, 24, lift=22)
     _birds(shapes, rng)
     _seal(shapes)
     paper = brush.palette(np.clip(y / 300 + 0 * x, 0, 1), ["#a9bdb6", PAPER, "#efe6cc", "#eed9b8"])
@@ -61,15 +62,27 @@ def _sky(shapes, rng):
     x, y = 385 + rng.uniform(-50, 60), 92 + rng.uniform(-15, 22)
     shapes.disc(x, y, 47, INK)
     shapes.disc(x, y, 45.8, RED)
-    for k in range(7):
-        left, y, long = rng.uniform(230, 470), 40 + 24 * k + rng.uniform(-6, 6), rng.uniform(90, 190)
-        thick = rng.uniform(4, 7)
-        for grow, color in ((0.9, INK), (0, "#f3ead2" if k % 2 else ROSE)):
-            turn = np.linspace(0, 2 * np.pi, 80, endpoint=False)
-            across, down = np.cos(turn), np.sin(turn)
-            outline = np.stack([left + np.sign(across) * np.abs(across) ** 0.3 * (long / 2 + grow),
-                                y + np.sign(down) * np.abs(down) ** 0.8 * (thick + grow)], axis=1)
-            shapes.add(outline, color)
+    for k in range(6):
+        _cloud(shapes, rng, rng.uniform(240, 470), 34 + 28 * k + rng.uniform(-6, 6), ROSE if k % 2 else "#9fb9be")
+
+
+def _cloud(shapes, rng, x, y, color):
+    """A bank of mist of two or three long rounds, shaded from paper to `color` as a wiped block prints it (bokashi)."""
+    turn = np.linspace(0, 2 * np.pi, 80, endpoint=False)
+    across, down = np.sign(np.cos(turn)) * np.abs(np.cos(turn)) ** 0.4, np.sign(np.sin(turn)) * np.abs(np.sin(turn)) ** 0.8
+    parts = [(x, y, rng.uniform(45, 80), rng.uniform(6, 9))]
+    for _ in range(rng.integers(1, 3)):
+        beside, above = rng.uniform(-60, 60), rng.choice([-1, 1]) * rng.uniform(7, 10)
+        parts.append((x + beside, y + above, rng.uniform(22, 50), rng.uniform(4, 6.5)))
+    for cx, cy, half, thick in parts:
+        shapes.add(np.stack([cx + across * (half + 0.7), cy + down * (thick + 0.7)], axis=1), "#6f7c88")
+    high, low = min(cy - thick for _, cy, _, thick in parts), max(cy + thick for _, cy, _, thick in parts)
+    for share in np.linspace(0, 0.95, 9):
+        tint = brush.blend(brush.rgb("#f3ead2"), brush.rgb(color), share ** 1.3)
+        for cx, cy, half, thick in parts:
+            edge = np.maximum(cy + down * thick, high + share * (low - high))       # what lies below this level
+            if edge.min() < cy + thick:
+                shapes.add(np.stack([cx + across * half, np.minimum(edge, cy + thick)], axis=1), tint)
 
 
 def _mountain(shapes, rng):
@@ -111,29 +124,70 @@ def _wave(shapes, back, face):
 
 
 def _foam(shapes, back, face, rng):
-    """The crest: a ragged white cap, fingers that hook forward, and spray."""
+    """The crest: a white cap, fingers that hook forward like claws, and spray."""
     rim = _evenly(np.concatenate([back[24:], face[:40:-1]]), 64)
     heading = np.gradient(rim, axis=0)
     outward = np.stack([heading[:, 1], -heading[:, 0]], axis=1) / (np.linalg.norm(heading, axis=1, keepdims=True) + 1e-6)
-    blobs = [(rim[k] - 4 * outward[k], rng.uniform(5, 9)) for k in range(len(rim))]
-    for k in range(1, len(rim), 2):
-        size = rng.uniform(14, 22) * (0.75 + 0.8 * min(1, k / 45) ** 2)
-        angle = np.arctan2(outward[k, 1], outward[k, 0]) + rng.uniform(-0.1, 0.5)
-        blobs += _finger(rim[k] - 4 * outward[k], angle, size, 2, rng)
-    for (x, y), radius in blobs:
-        shapes.disc(x, y, radius + 1.3, INK)
-    for (x, y), radius in blobs:
-        shapes.disc(x, y, radius, FOAM)
-    for (x, y), radius in blobs[::5]:
-        turn = np.linspace(-0.4, 1.9, 9)
-        arc = np.stack([x + 0.6 * radius * np.cos(turn), y + 0.6 * radius * np.sin(turn)], axis=1)
-        shapes.line(arc, 0.32 * radius + 0.3, "#9cbccb")
-    for _ in range(110):
+    blobs = [(rim[k] - 5 * outward[k], rng.uniform(4.5, 8)) for k in range(len(rim))]
+    claws = []
+    for k in range(2, len(rim), 2):
+        size = rng.uniform(16, 25) * (0.7 + 1.05 * min(1, k / 42) ** 2)
+        along = np.arctan2(heading[k, 1], heading[k, 0])
+        angle = np.arctan2(outward[k, 1], outward[k, 0])
+        # On the back the fingers lean forward with the wave, at its tip they reach out and down.
+        angle += 0.45 * np.arctan2(np.sin(along - angle), np.cos(along - angle)) * (k < 40) + rng.uniform(-0.15, 0.3)
+        claws += _claw(rim[k] - 5 * outward[k], angle, size, 2, rng)
+    _white(shapes, blobs, claws)
+    for (x, y), radius in blobs[::3]:
+        _shade(shapes, x, y, radius, np.linspace(-0.4, 1.9, 9))
+    for path, _ in claws[::2]:
+        shapes.line(path[1:6] + (0.8, 0.8), 1.3, "#9cbccb")
+    for _ in range(100):
         k = rng.integers(len(rim))
-        x, y = rim[k] + outward[k] * rng.uniform(12, 52) + rng.normal(0, 9, 2) + (8, 6)
+        x, y = rim[k] + outward[k] * rng.uniform(14, 54) + rng.normal(0, 9, 2) + (8, 6)
         radius = rng.uniform(0.8, 2.3)
         shapes.disc(x, y, radius + 0.8, INK)
         shapes.disc(x, y, radius, FOAM)
+
+
+def _white(shapes, blobs, claws):
+    """Discs (center, radius) and claws (path, width) of foam with one ink line around them all."""
+    for grow, color in ((1.3, INK), (0, FOAM)):
+        for (x, y), radius in blobs:
+            shapes.disc(x, y, radius + grow, color)
+        for path, wide in claws:
+            shapes.add(brush.ribbon(path, wide + 2 * grow), color)
+
+
+def _shade(shapes, x, y, radius, turn):
+    """A pale blue arc inside a disc of foam, over the angles `turn`."""
+    arc = np.stack([x + 0.6 * radius * np.cos(turn), y + 0.6 * radius * np.sin(turn)], axis=1)
+    shapes.line(arc, 0.3 * radius + 0.3, "#9cbccb")
+
+
+def _claw(start, angle, size, depth, rng):
+    """Tapered hooks (path [9, 2], width [9]) that turn clockwise, the first with smaller ones on its outer side."""
+    turns = angle + np.cumsum(np.append(0, np.linspace(0.1, rng.uniform(0.45, 0.62), 7)))
+    steps = size * 0.165 * np.stack([np.cos(turns), np.sin(turns)], axis=1)
+    path = np.vstack([start, start + np.cumsum(steps, axis=0)])
+    claws = [(path, size * np.array([0.42, 0.4, 0.37, 0.33, 0.28, 0.22, 0.16, 0.1, 0.03]))]
+    if depth > 1:
+        for k, share in ((2, 0.55), (4, 0.5)):
+            claws += _claw(path[k], turns[k] - rng.uniform(0.7, 1.0), size * share * rng.uniform(0.85, 1.15), depth - 1, rng)
+    return claws
+
+
+def _surf(shapes, rng, shift):
+    """Foam where the body of the wave meets the near sea: froth that rises a little up its foot, with small claws."""
+    blobs, claws = [], []
+    for x in np.arange(-8, 318 + shift, 6.5):
+        y = 287 - 22 * np.exp(-((x - 90) / 120) ** 2) + 5 * np.sin(x / 19 + shift) + rng.uniform(-4, 4)
+        blobs.append((np.array([x, y + 5]), rng.uniform(5, 10)))
+        if rng.random() < 0.5:
+            claws += _claw(np.array([x, y + 3]), -1.3 + rng.uniform(-0.4, 0.4), rng.uniform(11, 19), 2, rng)
+    _white(shapes, blobs, claws)
+    for (x, y), radius in blobs[::2]:
+        _shade(shapes, x, y, radius, np.linspace(2.6, 4.6, 9))
 
 
 def _evenly(path, count):
@@ -143,25 +197,12 @@ def _evenly(path, count):
     return np.stack([np.interp(at, walked, path[:, 0]), np.interp(at, walked, path[:, 1])], axis=1)
 
 
-def _finger(start, angle, size, depth, rng):
-    """Discs (center, radius) along a hook that turns clockwise, with smaller hooks on it."""
-    here, blobs = np.array(start, dtype=float), []
-    turn = rng.uniform(0.16, 0.3)
-    for k in range(9):
-        here = here + size * 0.16 * np.array([np.cos(angle), np.sin(angle)])
-        angle += turn
-        blobs.append((here, size * 0.26 * (1 - 0.085 * k)))
-        if depth > 1 and k in (3, 5):
-            blobs += _finger(here, angle - 1.1, size * 0.6, depth - 1, rng)
-    return blobs
-
-
-def _sea(shapes, rng, top, bottom, radius):
-    """Rows of overlapping scales on a swell, from far to near."""
+def _sea(shapes, rng, top, bottom, radius, lift=0):
+    """Rows of overlapping scales on a swell, from far to near; lifted by so many points where the wave stands."""
     phase, y, row = rng.uniform(0, 6), top, 0
     while y < bottom:
         for x in np.arange(-radius, 512 + 2 * radius, 2 * radius) + radius * (row % 2):
-            swell = 0.55 * radius * np.sin(x / 62 + phase + 0.35 * row)
+            swell = 0.55 * radius * np.sin(x / 62 + phase + 0.35 * row) - lift * np.exp(-((x - 90) / 120) ** 2)
             shades = [INK, FOAM, BLUES[(row + int(x // 90)) % 2], FOAM, BLUES[1], FOAM, BLUES[0]]
             for share, color in zip((1.05, 0.98, 0.86, 0.66, 0.58, 0.4, 0.32), shades):
                 shapes.disc(x, y + radius + swell, radius * share, color)
@@ -181,6 +222,6 @@ def _printed(picture, rng):
     height, width = picture.shape[:2]
     wood = brush.noise(height, width, (2.5, 120), rng) + 0.5 * brush.noise(height, width, 1.8, rng)
     pressed = brush.noise(height, width, 70, rng)
-    worn = brush.smoothstep(0.2, 2.6, wood + 0.5 * pressed) * 0.4
+    worn = brush.smoothstep(0.9, 3.2, wood + 0.5 * pressed) * 0.4
     picture = brush.blend(picture, brush.rgb(PAPER), worn)
     return np.clip(picture * (1 + 0.035 * brush.grain(height, width, rng)[..., None]), 0, 1).astype(np.float32)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .brush import palette
-from .strokes import MAP, Canvas, bumps, colors, follow, pick, scatter, some
+from .strokes import MAP, Canvas, bumps, follow, pick, scatter, some
 
 ASPECT = 1.25
 _WIDTH, _HEIGHT, _HORIZON = 512, 410, 168
@@ -58,17 +58,25 @@ def _hills(canvas, rng):
 
 def _farm(canvas, rng):
     """A white farm with a vermilion roof between dark trees: the accent."""
-    left, ground = rng.uniform(395, 440), _HORIZON + 9
+    left, ground = rng.uniform(395, 440), _HORIZON + 3
     trees = np.column_stack([left + rng.normal(12, 24, 90), ground - rng.uniform(2, 22, 90)])
     leaves = some(rng, 90, *_GRASS)
     canvas.strokes(follow(trees, -1.5 + rng.normal(0, 0.4, 90), 10, 4), 5, leaves, rng, 3)
-    x, y = np.array([left, left + 24, left + 33]), ground - np.array([0, 12, 24])
-    canvas.polygon([(x[0], y[0]), (x[0], y[1]), (x[1], y[1]), (x[1], y[0])], "#f6ecce")
-    canvas.polygon([(x[1], y[0]), (x[1], y[1]), (x[2], y[1]), (x[2], y[0])], "#8fa0b8")
-    canvas.polygon([(x[0] - 3, y[1] + 1), (x[0] + 3, y[2]), (x[1] + 3, y[2]), (x[2] + 3, y[1] + 1)], "#d8401f", 0.7)
-    canvas.polygon([(x[1] + 3, y[2]), (x[2] + 3, y[1] + 1), (x[1] - 1, y[1] + 1)], "#9c2a24", 0.6)
-    for door in (left + 4, left + 10, left + 16):
-        canvas.polygon([(door, ground - 3), (door, ground - 8), (door + 3, ground - 8), (door + 3, ground - 3)], "#2a3c66")
+    wall = scatter(rng, (3.4, 3), (left, ground - 12, left + 33, ground + 1))
+    sunny = wall[:, 0] < left + 22
+    count = len(wall)
+    white = np.where(sunny[:, None], some(rng, count, "#f6ecce", "#fff6dc", "#e8d4a8"), some(rng, count, "#8fa0b8", "#6f84aa"))
+    canvas.strokes(follow(wall, 1.5 + 0.12 * rng.standard_normal(count), 6, 3), 3.6, white, rng, 3)
+    share = np.append(np.linspace(0, 1, 14), rng.random(30))
+    ridge = np.column_stack([left + 4 + 24 * share, np.full(44, ground - 25.0)]) + rng.normal(0, 1, (44, 2))
+    eaves = np.column_stack([left - 3 + 39 * share, np.full(44, ground - 11.0)]) + rng.normal(0, 1, (44, 2))
+    tiles = np.where(share[:, None] < 0.72, some(rng, 44, "#d8401f", "#ea5a2a", "#c43420"), some(rng, 44, "#9c2a24", "#7a2430"))
+    canvas.strokes(np.stack([ridge, (ridge + eaves) / 2, eaves], axis=1), 3.6, tiles, rng, 3, taper=0.8)
+    doors = np.array([(left + 5, ground - 7), (left + 12, ground - 7.5), (left + 20, ground - 8)])
+    dark = some(rng, 3, "#2a3c66", "#3a3050")
+    canvas.strokes(follow(doors, 1.57, np.array([4, 7, 3.6]), 3), np.array([2.6, 3.4, 2.2]), dark, rng, 2)
+    grass = np.column_stack([left + rng.uniform(-8, 42, 26), ground + rng.uniform(0, 4, 26)])
+    canvas.strokes(follow(grass, -1.5 + rng.normal(0, 0.4, 26), 6, 3), 2.6, some(rng, 26, *_GRASS), rng, 2)
 
 
 def _wheat(canvas, rng, bend):
@@ -81,17 +89,20 @@ def _wheat(canvas, rng, bend):
         order = np.argsort(starts[:, 1])
         starts, near = starts[order], near[order]
         count = len(starts)
-        shade = 0.66 - 0.18 * near + 0.22 * pick(bands, starts) + wobble * rng.standard_normal(count)
+        shade = 0.62 - 0.14 * near + 0.27 * pick(bands, starts) + wobble * rng.standard_normal(count)
         fills = palette(shade, _WHEAT)
         lean = -1.45 + 0.35 * pick(wind, starts) + 0.0016 * (starts[:, 0] - 256) + 0.2 * rng.standard_normal(count)
         reach = (0.22 + 0.98 * near) * rng.uniform(0.7, 1.3, count)
         beside = np.abs(starts[:, 0] - _trail(near, bend)) / (4 + 72 * near)
-        verge, trail = beside < 1 + 0.3 * rng.random(count), beside < 0.75
+        # Both edges of the path are ragged, and the nearer the raggeder: blades hang over it, earth shows between them.
+        ragged = (0.16 + 0.16 * near) * rng.standard_normal(count) + 0.14 * pick(bands, starts * (3, 1))
+        verge, trail = beside < 1 + 0.3 * rng.random(count) + 0.5 * ragged, beside < 0.7 + ragged
         fills[verge] = some(rng, verge.sum(), *_GRASS)
         fills[trail] = palette(rng.random(trail.sum()), _PATH)
-        lean[trail] = 0.15 * rng.standard_normal(trail.sum()) - 0.5 + near[trail]
+        ahead = _trail(near + 0.02, bend) - _trail(near - 0.02, bend)
+        lean[trail] = (np.arctan2(10.5, ahead) + 0.22 * rng.standard_normal(count))[trail]       # ruts that run with the path
         reach[verge] *= 0.55
-        poppies = (breadth < 9) & (beside > 1.1) & (beside < 2.6) & (pick(wind, starts + 40) > 0.1) & (rng.random(count) < 0.3)
+        poppies = (breadth < 9) & (beside > 1.1) & (beside < 2.6) & (pick(wind, starts + 40) > -0.3) & (rng.random(count) < 0.3)
         fills[poppies] = some(rng, poppies.sum(), "#d8321a", "#ef5a2a")
         reach[poppies] = (0.04 + 0.22 * near)[poppies]
         canvas.strokes(follow(starts, lean, length * reach, 5), breadth * (0.45 + 0.75 * near), fills, rng, 3)
@@ -103,17 +114,18 @@ def _trail(near, bend):
 
 
 def _crows(canvas, rng):
-    """Black birds, smaller toward the farm: two bent wings and a body each, with a blue gloss."""
-    count = 15
-    depth = (np.arange(count) + rng.random(count)) / count
+    """Black birds that come from the farm, ever larger: two wings, each of one bent stroke that breaks at its tip, and a body."""
+    count = 13
+    depth = ((np.arange(count) + rng.random(count)) / count) ** 1.5
     # A low-discrepancy sequence (Roberts' R2) spreads the birds about their line without any two meeting.
     aside = (np.arange(count)[:, None] * (0.7549, 0.5698) + rng.random(2)) % 1 - 0.5
-    at = np.column_stack([310 - 190 * depth, 138 - 78 * depth]) + aside * (210, 66)
-    for (x, y), size, tilt in zip(at, 4 + 17 * depth, rng.normal(0, 0.25, count)):
-        rise = rng.uniform(0.25, 0.75)
-        left, right = [(-1, -0.1), (-0.55, -rise), (0, 0)], [(1, -0.25), (0.5, -rise - 0.1), (0, 0)]
-        body = [(-0.15, 0.12), (0.1, 0.05), (0.35, -0.1)]
+    at = np.column_stack([385 - 300 * depth, 142 - 78 * depth]) + aside * np.column_stack([150 + 170 * depth, 30 + 60 * depth])
+    for (x, y), size, tilt in zip(at, 3.5 + 19 * depth, rng.normal(0, 0.35, count)):
+        up = rng.uniform(-0.25, 0.8, 2)              # each wing in its own phase of the beat
+        left = [(0.08, 0.02), (-0.3, -0.35 - 0.3 * up[0]), (-0.62, -0.3 - 0.6 * up[0]), (-1.05, -0.05 - 0.45 * up[0])]
+        right = [(-0.08, 0.02), (0.28, -0.3 - 0.3 * up[1]), (0.55, -0.28 - 0.6 * up[1]), (0.9, -0.12 - 0.5 * up[1])]
+        body = [(-0.3, 0.16), (-0.1, 0.08), (0.12, 0.0), (0.34, -0.06)]
         turn = np.array([[np.cos(tilt), np.sin(tilt)], [-np.sin(tilt), np.cos(tilt)]])
-        paint = colors("#0d0f1c", "#161a30", "#090a12")
-        bird = (np.array([left, right, body]) @ turn) * size + (x, y)
-        canvas.strokes(bird, size * 0.24, paint, rng, 3, streak=0.6, taper=0.2, thickness=0.7)
+        bird = (np.array([left, right, body]) @ turn) * size + (x, y) + rng.normal(0, 0.04 * size, (3, 4, 2))
+        paint = some(rng, 3, "#0d0f1c", "#161a30", "#1c2240")
+        canvas.strokes(bird, size * np.array([0.3, 0.27, 0.24]), paint, rng, 4, streak=0.7, taper=0.15, thickness=0.7)

@@ -1,6 +1,7 @@
 """A woodcut: a sun that fills the sky with rays, mountains, firs, furrows and a bare tree, in black and one vermilion."""
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from . import brush
 
@@ -11,10 +12,14 @@ PAPER, INK, ACCENT = "#efe3c6", "#16120f", "#d4472a"
 def draw(height, width, rng):
     """A woodcut of height × width pixels."""
     y, x = brush.grid(height, width)
-    sun = np.array([178 + rng.uniform(-35, 35), 112 + rng.uniform(-12, 12)])
-    black, red = _sky(height, width, y, x, sun, rng)
-    black, red = _mountains(black, red, y, x, rng)
-    black, red = _fields(black, red, y, x, sun, rng)
+    sun = np.array([178 + rng.uniform(-35, 35), 140 + rng.uniform(-10, 10)])
+    limbs = _limbs(rng, np.array([436 + rng.uniform(-10, 10), 420.0]), -np.pi / 2 - 0.12, 30, 96, 6)
+    # Round the tree the lines are cut thin, so that its limbs stand against the light.
+    crown = brush.cover(height, width, [brush.ribbon(path, girth + 6) for path, girth in limbs], smooth=1)
+    clear = 0.3 * np.minimum(1, 1.7 * gaussian_filter(crown, 13 * brush.scale_of(height, width)))
+    black, red = _sky(height, width, y, x, sun, clear, rng)
+    black, red = _mountains(black, red, y, x, clear, rng)
+    black, red = _fields(black, red, y, x, sun, clear, rng)
     plate = brush.blend(brush.rgb(PAPER) + np.zeros((height, width, 3), np.float32), brush.rgb(ACCENT), red)
     plate = brush.blend(plate, brush.rgb(INK), black)
     block = _Block(rng)
@@ -23,7 +28,7 @@ def draw(height, width, rng):
     _house(block, rng.uniform(160, 190), 300)
     for x0 in (rng.uniform(4, 22), rng.uniform(50, 70)):
         _fir(block, x0, 372 + rng.uniform(-8, 8), rng.uniform(120, 150))
-    _tree(block, _limbs(rng, np.array([436 + rng.uniform(-10, 10), 420.0]), -np.pi / 2 - 0.12, 30, 96, 6))
+    _tree(block, limbs)
     plate = brush.lay(brush.canvas(plate), block.outlines, block.fills)[..., :3]
     return _printed(plate if rng.random() < 0.5 else plate[:, ::-1], rng)        # a print is the mirror of its block
 
@@ -42,29 +47,33 @@ def _hand(height, width, rng):
     return 0.6 * brush.noise(height, width, 26, rng) + 0.4 * brush.noise(height, width, 8, rng)
 
 
-def _sky(height, width, y, x, sun, rng):
-    """Black and red [H, W] of a sun with rings and of its rays, which split in two where they would grow too wide."""
+def _sky(height, width, y, x, sun, clear, rng):
+    """Black and red [H, W] of a low sun and of its rays, uneven ones, which split in two where they would grow too wide."""
     dx, dy = x - sun[0], y - sun[1]
     r, hand = np.hypot(dx, dy), _hand(height, width, rng)
     turn = np.arctan2(dy, dx) / (2 * np.pi)
+    swing = [np.sin(2 * np.pi * (waves * turn + rng.random())) for waves in (3, 5, 7, 11)]
+    turn = turn + 0.009 * swing[0] + 0.007 * swing[2]              # wide rays and narrow ones
+    reach = r + 14 * swing[1] + 7 * swing[3] + 9 * hand          # that split early or late
     black = np.zeros((height, width), dtype=np.float32)
     #                              first point, last point, rays, white at the start and at the end
-    for low, high, rays, start, end in ((44, 86, 26, 0.74, 0.48), (86, 168, 52, 0.74, 0.48), (168, 420, 104, 0.74, 0.38)):
+    for low, high, rays, start, end in ((44, 92, 26, 0.74, 0.5), (92, 182, 52, 0.76, 0.52), (182, 460, 104, 0.76, 0.42)):
         phase = turn * rays + 0.10 * hand
-        white = start + (end - start) * np.minimum((r - low) / (high - low), 1) + 0.16 * hand
-        wedge = brush.smoothstep(0, 26, r - low - 12 * hand)        # every ray begins as a point
-        here = (r >= low) & ((r < high) | (high == 420))
-        black = np.where(here, _cut(phase, 1 - (1 - white) * wedge), black)
-    rings = _cut(r / 8.5 + 0.12 * hand, 0.66 + 0.1 * hand)
-    black = np.where(r < 44, rings * (r > 15), black)
-    beams = (np.floor(turn * 26) % 2 == 0) & (r > 62) & (r < 158 + 10 * hand)
-    return np.maximum(black, brush.smoothstep(2.6, 1.6, np.abs(r - 44 - hand))), ((r < 36) | beams).astype(np.float32)
+        from_here = r if low == 44 else reach
+        white = start + (end - start) * np.clip((from_here - low) / (high - low), 0, 1) + 0.16 * hand + clear
+        wedge = brush.smoothstep(0, 30, from_here - low - 12 * hand)        # every ray begins as a point
+        black = np.where((from_here >= low) & (r >= 44), _cut(phase, 1 - (1 - white) * wedge), black)
+    streaks = _cut(y / 6.5 + 0.2 * hand + 0 * x, 0.98 - 0.4 * brush.smoothstep(-30, 44, dy) + 0.1 * hand)
+    black = np.where(r < 44, streaks, black)
+    ends = rng.uniform(85, 190, 27)[np.floor(turn * 26).astype(int) % 27]
+    beams = (np.floor(turn * 26) % 2 == 0) & (r > 58 + 6 * hand) & (r < ends + 10 * hand)
+    return np.maximum(black, brush.smoothstep(2.6, 1.6, np.abs(r - 44 - hand))), ((r < 41 + hand) | beams).astype(np.float32)
 
 
 PEAKS = [(330, 128, 0.95), (60, 150, 0.9), (455, 140, 1.0), (215, 172, 0.8), (395, 178, 0.8), (120, 190, 0.8), (290, 196, 0.7)]
 
 
-def _mountains(black, red, y, x, rng):
+def _mountains(black, red, y, x, clear, rng):
     """Jagged peaks: the side toward the light nearly bare, the other nearly black, each cut down its slope."""
     height, width = black.shape
     for center, top, spread in PEAKS:
@@ -72,8 +81,10 @@ def _mountains(black, red, y, x, rng):
         jag = 5 * brush.noise(height, width, (512, 16), rng)[:1] + 9 * brush.noise(height, width, (512, 45), rng)[:1]
         spine = center + 0.18 * (y - top) + 8 * brush.noise(height, width, (24, 512), rng)[:, :1]
         depth = y - (top + spread * np.abs(x - center) + jag)
-        bright = _cut((x * 0.75 + y * 0.62) / 8.5 + 0.12 * hand, 0.9 - 0.28 * brush.smoothstep(10, 80, depth) + 0.14 * hand)
-        dim = _cut((x * 0.9 - y * 0.5) / 6.5 + 0.12 * hand, 0.2 + 0.25 * brush.smoothstep(0, 110, depth) + 0.14 * hand)
+        tone = 0.9 - 0.28 * brush.smoothstep(10, 80, depth) + 0.14 * hand + clear
+        bright = _cut((x * 0.75 + y * 0.62) / 8.5 + 0.12 * hand, tone)
+        tone = 0.2 + 0.25 * brush.smoothstep(0, 110, depth) + 0.14 * hand + 1.5 * clear
+        dim = _cut((x * 0.9 - y * 0.5) / 6.5 + 0.12 * hand, tone)
         ridge = brush.smoothstep(2.2, 1.2, np.abs(x - spine)) * (depth < 55)
         lines = np.maximum.reduce([np.where(x < spine, bright, dim), brush.smoothstep(3.4, 2.2, depth), ridge])
         here = brush.smoothstep(-0.5, 0.5, depth)
@@ -81,7 +92,7 @@ def _mountains(black, red, y, x, rng):
     return black, red
 
 
-def _fields(black, red, y, x, sun, rng):
+def _fields(black, red, y, x, sun, clear, rng):
     """Furrows that run to a point under the sun, behind them a rolling hill with contour lines."""
     height, width = black.shape
     for number, (top, bow) in enumerate(((246, 12), (292, 18))):
@@ -90,11 +101,11 @@ def _fields(black, red, y, x, sun, rng):
         depth = y - edge
         if number == 0:
             phase, row = depth / 7.5 + 0.12 * hand, np.zeros_like(depth)
-            tone = 0.68 - 0.3 * brush.smoothstep(0, 50, depth) + 0.15 * hand
+            tone = 0.68 - 0.3 * brush.smoothstep(0, 50, depth) + 0.15 * hand + clear
         else:
             furrow = (x - sun[0]) / np.maximum(depth + 78, 8)
             phase, row = furrow * 12 + 0.1 * hand, np.floor(furrow * 3 + 0.5) % 2
-            tone = np.where(row == 0, 0.62, 0.44) + 0.16 * hand - 0.1 * brush.smoothstep(60, 120, depth)
+            tone = np.where(row == 0, 0.62, 0.44) + 0.16 * hand - 0.1 * brush.smoothstep(60, 120, depth) + clear
         lines = np.maximum(_cut(phase, tone), brush.smoothstep(3.6, 2.2, np.abs(depth - 1)))
         here = brush.smoothstep(-0.5, 0.5, depth)
         black, red = black * (1 - here) + lines * here, red * (1 - here) + row * here * (number == 1)
@@ -179,7 +190,7 @@ def _limbs(rng, foot, angle, wide, long, depth):
 def _tree(block, limbs):
     """The limbs with a white rim around all, black, and white gouges along the thicker ones."""
     for path, girth in limbs:
-        block.shape(brush.ribbon(path, girth + 2 + 0.06 * girth[0]), PAPER)
+        block.shape(brush.ribbon(path, girth + 3.4 + 0.06 * girth[0]), PAPER)
     for path, girth in limbs:
         block.shape(brush.ribbon(path, girth))
     for path, girth in limbs:
@@ -198,6 +209,6 @@ def _printed(plate, rng):
     """Ink that did not take everywhere, the grain of the plank in the blacks, the tooth of the paper."""
     height, width = plate.shape[:2]
     plank = brush.noise(height, width, (1.8, 70), rng) + 0.8 * brush.noise(height, width, 1.7, rng)
-    bare = brush.smoothstep(2.4, 3.2, plank + 0.5 * brush.noise(height, width, 60, rng)) * 0.7
+    bare = brush.smoothstep(2.2, 4.6, plank + 0.5 * brush.noise(height, width, 60, rng)) * 0.35
     plate = brush.blend(plate, brush.rgb(PAPER), bare)
     return np.clip(plate * (1 + 0.04 * brush.grain(height, width, rng)[..., None]), 0, 1).astype(np.float32)

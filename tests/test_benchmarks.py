@@ -1,0 +1,62 @@
+"""The measurements measure what they say: their yardsticks on pictures whose answer is known."""
+import pytest
+import torch
+
+from benchmarks import engine, teacher, tiny_quality
+from nst_lessons import Features, Objective, load_image
+
+shared = pytest.mark.skipif(not (teacher.SHARED / "judge.py").exists(), reason="wants ../shared: teachers, judge and held-out pictures")
+
+
+def test_the_bare_loop_computes_the_objective_and_its_gradient():
+    photo, style = load_image("cat", size=48), load_image("mosaic", size=64)
+    features = Features("tiny", weights="random")
+    losses = []
+    for loss in (lambda x: Objective(features, photo, style, alpha=0.1, beta=1, gamma=0.05)(x).total, engine._bare(features, photo, style)):
+        image = (photo + 0.1).requires_grad_()
+        total = loss(image)
+        total.backward()
+        losses.append((total.detach(), image.grad))
+    torch.testing.assert_close(losses[0], losses[1], rtol=1e-3, atol=1e-6)
+
+
+def test_the_tutorial_loop_spends_what_it_is_given_and_learns():
+    photo, style, calls = load_image("cat", size=32), load_image("mosaic", size=32), []
+    objective = Objective(Features("tiny", weights="random"), photo, style)
+
+    def counted(image):
+        calls.append(1)
+        return objective(image)
+    last, seconds = engine.tutorial_loop(counted, photo, evaluations=30)
+    assert 30 <= len(calls) < 50 and seconds > 0                 # torch's step() may run on past the budget, its loss is not taken
+    assert last < objective(photo).total.item()
+
+
+def test_roughness_of_color_sees_colored_noise_and_no_gray_noise():
+    torch.manual_seed(0)
+    flat, noise = torch.full((1, 3, 64, 64), 0.5), 0.1 * torch.randn(1, 3, 64, 64)
+    gray = tiny_quality.roughness_of_color(flat + noise[:, :1], flat)
+    colored = tiny_quality.roughness_of_color(flat + noise, flat)
+    assert gray < 1e-6 and colored > 0.05
+    assert colored == pytest.approx(2 * tiny_quality.roughness_of_color(flat + noise / 2, flat), rel=1e-3)
+
+
+@shared
+def test_only_pictures_that_no_training_saw_are_judged():
+    numbers = sorted(int(p.stem) for p in (teacher.SHARED / "photos").glob("*.jpg"))
+    for photo, style in tiny_quality.pairs(12):
+        assert int(photo.stem) >= numbers[-50]
+        assert getattr(style, "stem", style) not in {"gauguin_tahiti", "kandinsky", "monet_water_lilies", "turner_shipwreck",
+                                                     "van_gogh_olive_trees", "van_gogh_wheat_field"}
+
+
+@shared
+def test_the_composite_teacher_sees_what_the_judge_sees():
+    image = torch.rand(1, 3, 64, 48)
+    import importlib.util
+    spec = importlib.util.spec_from_file_location("judge", teacher.SHARED / "judge.py")
+    judge = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(judge)
+    truth, mine = judge.acts(image), teacher.Composite()(image, ["relu1_1", "relu3_1", "relu5_1"])
+    for layer, act in mine.items():
+        torch.testing.assert_close(act, truth[layer.removeprefix("relu")], rtol=1e-3, atol=1e-2)
