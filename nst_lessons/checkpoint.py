@@ -28,7 +28,7 @@ def save_checkpoint(tree, path):
             os.fsync(file.fileno())                              # on the disk before the old one is replaced
         os.replace(partial, path)
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"cannot write the checkpoint {path.name} ({error}); is there room, and may you write there?") from error
+        raise CheckpointError(f"cannot write the checkpoint {path.name} ({error}); make room, or use another folder") from error
     finally:
         partial.unlink(missing_ok=True)
 

@@ -23,7 +23,7 @@ _STYLE_LAYERS = {                                                          # whe
     "mobilenet_v3_small": ["features.0", "features.1.block.2", "features.3.add", "features.6.add"],
 }
 _CONTENT_LAYERS = {
-    "vgg": ["relu4_2"],
+    "vgg": ["relu3_1", "relu4_2"],                                         # the shallower one keeps eyes and mouths, the deeper one objects
     "resnet50": ["layer2.3.relu_2"],
     "squeezenet1_1": ["features.7.cat"],
     "mobilenet_v3_small": ["features.3.add"],
@@ -179,14 +179,15 @@ class Features(nn.Module):
 
     @property
     def content_layers(self):
-        """The layer that carries content by default: relu4_2 where there is such."""
+        """The layers that carry content by default: relu3_1 and relu4_2 where there are such."""
         return self._defaults(_CONTENT_LAYERS)
 
     def _defaults(self, table):
         layers = table.get(self.name, table["vgg"])
         if set(layers) <= set(self.backbone.layers):
             return list(layers)
-        raise ValueError(f"{self.name} has no default layers; give content_layers and style_layers among {', '.join(self.backbone.layers)}")
+        raise ValueError(f"{self.name} has no default layers; give content_layers and style_layers among "
+                         f"{', '.join(self.backbone.layers)}")
 
     def check_layers(self, layers: Iterable[str]):
         """The distinct layers asked for, in order of depth; ValueError, with the list, when one is not there."""
@@ -210,4 +211,5 @@ class Features(nn.Module):
             if "too small" not in str(error) and "greater than actual input" not in str(error):
                 raise
             height, width = image.shape[2:]
-            raise ValueError(f"a picture of {width}×{height} px is too small for layer {wanted[-1]} of {self.name}; use a larger one") from error
+            raise ValueError(f"a picture of {width}×{height} px is too small for layer {wanted[-1]} of {self.name}; "
+                             "use a larger one") from error

@@ -31,9 +31,10 @@ def read_weights(path):
         state = torch.load(path, map_location="cpu", weights_only=True)    # weights_only: no pickled code is run
     except OSError as error:
         raise WeightsError(f"{path} cannot be read ({_first_line(error)})") from error
-    except Exception as error:                                             # damage surfaces as RuntimeError, IndexError, struct.error, …
-        if "GLOBAL" in str(error):                                         # a class or function, which weights_only refuses
-            raise WeightsError(f"{path.name} holds more than plain tensors and was not opened; save its state_dict() instead") from error
+    except Exception as error:                                     # damage surfaces as RuntimeError, IndexError, struct.error, …
+        if "GLOBAL" in str(error):                                 # a class or function, which weights_only refuses
+            raise WeightsError(f"{path.name} holds more than plain tensors and was not opened; "
+                               "save its state_dict() instead") from error
         raise WeightsError(f"{path.name} is damaged or no weights file; download or make it again") from error
     state = state.get("state_dict", state) if isinstance(state, dict) else state
     if not isinstance(state, dict) or not state or not all(isinstance(v, torch.Tensor) for v in state.values()):
@@ -51,9 +52,11 @@ def load_into(module, source):
            if not name.endswith("num_batches_tracked")}                    # used in training only; older files lack it
     for name, tensor in own.items():
         if name not in state:
-            raise WeightsError(f"the weights lack {name!r}: they are for another network ({len(state)} tensors, first {next(iter(state))!r})")
+            raise WeightsError(f"the weights lack {name!r}: they are for another network "
+                               f"({len(state)} tensors, first {next(iter(state))!r})")
         if state[name].shape != tensor.shape:
-            raise WeightsError(f"{name!r} has shape {list(state[name].shape)} in the weights, this network wants {list(tensor.shape)}")
+            raise WeightsError(f"{name!r} has shape {list(state[name].shape)} in the weights, "
+                               f"this network wants {list(tensor.shape)}")
     module.load_state_dict({name: state[name].to(tensor.dtype) for name, tensor in own.items()}, strict=False)
     return module
 
@@ -68,11 +71,14 @@ def torchvision_weights(name):
             file.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(weights.url, str(file), hash_prefix=file.stem.rsplit("-", 1)[-1])
         except PermissionError as error:
-            raise WeightsError(f"cannot write to {file.parent} ({_first_line(error)}); set TORCH_HOME to a folder of yours, or: {_INSTEAD}") from error
+            raise WeightsError(f"cannot write to {file.parent} ({_first_line(error)}); "
+                               f"set TORCH_HOME to a folder of yours, or: {_INSTEAD}") from error
         except (urllib.error.URLError, OSError) as error:
-            raise WeightsError(f"no network, and no file {file.name} in {file.parent} for {name} ({_first_line(error)}); {_INSTEAD}") from error
+            raise WeightsError(f"no network, and no file {file.name} in {file.parent} for {name} "
+                               f"({_first_line(error)}); {_INSTEAD}") from error
         except (RuntimeError, http.client.HTTPException) as error:
-            raise WeightsError(f"the download of {file.name} came through damaged ({_first_line(error)}); try again, or: {_INSTEAD}") from error
+            raise WeightsError(f"the download of {file.name} came through damaged ({_first_line(error)}); "
+                               f"try again, or: {_INSTEAD}") from error
     _check_hash(file)
     return read_weights(file)
 

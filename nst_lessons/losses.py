@@ -33,8 +33,8 @@ def style_loss(act, target_gram):
     """
     channels = act.shape[1]
     if target_gram.ndim != 3 or target_gram.shape[1:] != (channels, channels):
-        raise ValueError(f"style_loss wants target_gram [1 or B, {channels}, {channels}], the gram_matrix of a style's activations; "
-                         f"got a tensor of shape {list(target_gram.shape)}")
+        raise ValueError(f"style_loss wants target_gram [1 or B, {channels}, {channels}], "
+                         f"the gram_matrix of a style's activations; got a tensor of shape {list(target_gram.shape)}")
     return (gram_matrix(act) - target_gram).pow(2).sum(dim=(1, 2)) / (4 * channels**2)
 
 
@@ -60,7 +60,7 @@ _STYLE_SCALE = {
     "article": lambda n, energy: 1 / n**4,                        # nn.MSELoss (÷ N²) of Grams divided by N·M (÷ N² once squared)
 }
 _DEFAULT_FACTORS = {                                              # alpha, beta, gamma
-    "relative": (0.1, 1.0, 0.05),
+    "relative": (0.1, 1.0, 0.15),
     "gatys": (1.0, 1e3, 0.0),
     "article": (1e5, 1e10, 0.0),
 }
@@ -84,7 +84,7 @@ class ContentTerm:
 
 
 class StyleTerm:
-    """Style at one layer; `target`: the style picture's activations, [1 or B, C, H, W] of any size, or a Gram matrix [1 or B, C, C]."""
+    """Style at one layer; `target`: the style's activations [1 or B, C, H, W], any size, or a Gram matrix [1 or B, C, C]."""
     kind, whole = "style", False
 
     def __init__(self, layer, target, scaling="relative"):
@@ -157,6 +157,15 @@ def layer_weights(layers):
     return dict(layers) if hasattr(layers, "keys") else {layer: 1 / len(layers) for layer in layers}
 
 
+def _usual_layers(features, scaling, kind):
+    """The layers of `kind` that nobody chose: the article's, or the network's own; of its content layers Gatys took the deepest."""
+    if scaling == "article":
+        return _ARTICLE_LAYERS[kind]
+    if kind == "style":
+        return features.style_layers
+    return features.content_layers[-1:] if scaling == "gatys" else features.content_layers
+
+
 class Objective:
     """alpha · content + beta · style + gamma · tv + ½ · range, as a list of terms (Gatys et al. 2016, eq. 7).
 
@@ -172,9 +181,8 @@ class Objective:
             raise ValueError(f"unknown scaling {scaling!r}; choose one of {', '.join(map(repr, _DEFAULT_FACTORS))}")
         given = zip((alpha, beta, gamma), _DEFAULT_FACTORS[scaling])
         self.alpha, self.beta, self.gamma = (default if value is None else value for value, default in given)
-        article = _ARTICLE_LAYERS if scaling == "article" else {}
-        content_layers = layer_weights(content_layers or article.get("content") or features.content_layers)
-        style_layers = layer_weights(style_layers or article.get("style") or features.style_layers)
+        content_layers = layer_weights(content_layers or _usual_layers(features, scaling, "content"))
+        style_layers = layer_weights(style_layers or _usual_layers(features, scaling, "style"))
         styles = list(style) if isinstance(style, (list, tuple)) else [style]
         if not styles:
             raise ValueError("no style given; give one picture, or a list of them")

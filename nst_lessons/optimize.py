@@ -1,4 +1,4 @@
-"""Lesson 05: how pixels learn. The loop, as a generator: each step yields a better picture, and the caller may leave at any time."""
+"""Lesson 05: how pixels learn. The loop, as a generator: each step yields a better picture, and the caller may leave."""
 import copy
 import math
 from collections import deque
@@ -18,7 +18,7 @@ class OptimizationError(RuntimeError):
 
 @dataclass
 class Step:
-    """One accepted iterate: `image` [B, 3, H, W] (a copy), its `terms`, and how many `evaluations` of the objective it took so far.
+    """One accepted iterate: `image` [B, 3, H, W] (a copy), its `terms`, and the `evaluations` of the objective so far.
 
     `state()` is everything needed to go on from here: pass it to `optimize(state=…)`. Only the latest Step has it, the
     others raise RuntimeError: L-BFGS remembers forty pictures' worth, which nobody wants to keep for each step.
@@ -44,10 +44,9 @@ class _Evaluator:
     the memory answers that call for nothing.
     """
 
-    def __init__(self, image, objective, budget, state):
-        self.image, self.objective, self.budget = image, objective, budget
-        self.evaluations = 0 if state is None else state["evaluations"]
-        self.unpaid = state is not None                                    # the first look after a resume was paid for before
+    def __init__(self, image, objective, budget, evaluations):
+        self.image, self.objective, self.budget, self.evaluations = image, objective, budget, evaluations
+        self.unpaid = evaluations > 0                                      # the first look after a resume was paid for before
         self.memory = deque(maxlen=4)                                      # (picture, loss, gradient, terms)
 
     def __call__(self):
@@ -70,15 +69,58 @@ class _Evaluator:
         return terms.total
 
 
-def _make_optimizer(method, image, lr, history):
-    if method == "lbfgs":                                                  # max_eval also limits the line search, to 25
-        return torch.optim.LBFGS([image], lr=lr, max_iter=1, max_eval=26, history_size=history, tolerance_grad=0,
-                                 tolerance_change=0, line_search_fn="strong_wolfe")
-    return torch.optim.Adam([image], lr=lr, betas=(0.9, 0.99))
+class _Run:
+    """All that changes on the way: the picture, its optimizer, the losses; and `latest`, the last good place, as it was there."""
+
+    def __init__(self, image, objective, method, steps, lr, history, state):
+        state = state or {"image": image, "evaluations": 0, "losses": [], "retries": 0, "optimizer": None}
+        self.picture = state["image"].detach().to(image).clone().contiguous().requires_grad_()
+        self.evaluate = _Evaluator(self.picture, objective, steps, state["evaluations"])
+        self.losses, self.retries, self.latest = list(state["losses"]), state["retries"], {}
+        self.method, self.history, self.lr = method, history, {"lbfgs": 1.0, "adam": 0.02}[method] if lr is None else lr
+        self.optimizer = self.fresh_optimizer()
+        if state["optimizer"]:
+            self.optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))      # a copy: the same state may be used again
+
+    def fresh_optimizer(self):
+        """One with an empty memory; its steps are the smaller, the oftener the run had to go back."""
+        lr = self.lr / 4**self.retries
+        if self.method == "lbfgs":                                         # max_eval also limits the line search, to 25
+            return torch.optim.LBFGS([self.picture], lr=lr, max_iter=1, max_eval=26, history_size=self.history, tolerance_grad=0,
+                                     tolerance_change=0, line_search_fn="strong_wolfe")
+        return torch.optim.Adam([self.picture], lr=lr, betas=(0.9, 0.99))
+
+    def set_down(self):
+        """The Step for where the picture is now, and `latest` made a copy that later or interrupted steps do not touch."""
+        here = self.evaluate.evaluations
+        self.latest = {"image": self.picture.detach().clone(), "evaluations": here, "losses": list(self.losses),
+                       "retries": self.retries, "optimizer": _copied(self.optimizer.state_dict())}
+
+        def state():
+            if self.latest["evaluations"] != here:
+                raise RuntimeError("only the latest step has a state(); ask it before you go on")
+            return dict(self.latest)
+        return Step(here, self.evaluate.terms, self.latest["image"].clone(), state)
+
+    def go_back(self):
+        """To the last good place, there to go on with a fresh memory and smaller steps."""
+        with torch.no_grad():
+            self.picture.copy_(self.latest["image"])
+        self.retries += 1
+        self.optimizer = self.fresh_optimizer()
+
+
+def _copied(tree):
+    """An optimizer's state, with copies of the tensors that it writes over (those in L-BFGS's lists it only replaces)."""
+    if isinstance(tree, dict):
+        return {key: _copied(value) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_copied(value) if isinstance(value, dict) else value for value in tree]
+    return tree.clone() if isinstance(tree, torch.Tensor) else tree
 
 
 def optimize(image, objective, method="lbfgs", steps=200, lr=None, tolerance=1e-4, window=20, history=20, state=None):
-    """Yields a Step after each accepted iterate of `method` ("lbfgs" or "adam") on the pixels of a copy of `image`.
+    """Yields a Step after each accepted iterate of `method` ("lbfgs" or "adam") on the pixels of a copy of `image`; one at least.
 
     image: [B, 3, H, W]. objective: image → Terms. `steps`: a budget of objective *evaluations*, whatever the method.
     Ends at `steps`, or when the loss changed by less than `tolerance` (relative) over `window` iterates. `lr`: 1 for
@@ -89,63 +131,31 @@ def optimize(image, objective, method="lbfgs", steps=200, lr=None, tolerance=1e-
         raise ValueError(f"unknown method {method!r}; choose 'lbfgs' or 'adam'")
     if steps < 1:
         raise ValueError(f"steps={steps} allows no evaluation; give at least 1")
-    lr = {"lbfgs": 1.0, "adam": 0.02}[method] if lr is None else lr
-    picture = (image if state is None else state["image"].to(image)).detach().clone().contiguous().requires_grad_()
-    evaluator = _Evaluator(picture, objective, steps, state)
-    losses, retries = ([], 0) if state is None else (list(state["losses"]), state["retries"])
-    optimizer = _make_optimizer(method, picture, lr / 4**retries, history)
-    if state is not None:
-        optimizer.load_state_dict(copy.deepcopy(state["optimizer"]))       # a copy: the same state may be used again
-    latest = {}
-
-    def stand():
-        """The Step for where the picture is now, set down so that neither later steps nor an interrupted one touch it."""
-        here = evaluator.evaluations
-        latest.update(image=picture.detach().clone(), evaluations=here, losses=list(losses), retries=retries,
-                      optimizer=_set_down(optimizer.state_dict()))
-
-        def its_state():
-            if latest["evaluations"] != here:
-                raise RuntimeError("only the latest step has a state(); ask it before you go on")
-            return dict(latest)
-        return Step(here, evaluator.terms, latest["image"].clone(), its_state)
-
+    run = _Run(image, objective, method, steps, lr, history, state)
     try:
-        evaluator()                                                        # where it starts; the first step() finds it remembered
+        run.evaluate()                                                     # where it starts; the first step() finds it remembered
     except _NotFinite:
-        raise OptimizationError(_advice(evaluator.evaluations, losses)) from None
-    losses = losses or [evaluator.terms.total.item()]
-    first = step = stand()
-    while not _converged(losses, tolerance, window):
+        raise OptimizationError(_advice(run)) from None
+    run.losses = run.losses or [run.evaluate.terms.total.item()]
+    first = step = run.set_down()
+    while not _converged(run.losses, tolerance, window):
         try:
-            optimizer.step(evaluator)
-            if torch.equal(picture, latest["image"]):                      # no better picture in sight
+            run.optimizer.step(run.evaluate)
+            if torch.equal(run.picture, run.latest["image"]):              # no better picture in sight
                 break
-            evaluator()                                                    # L-BFGS has just been there, Adam has not
+            run.evaluate()                                                 # L-BFGS has just been there, Adam has not
         except _OutOfBudget:
             break
         except _NotFinite:
-            retries += 1
-            if retries > _RETRIES:
-                raise OptimizationError(_advice(evaluator.evaluations, losses)) from None
-            with torch.no_grad():
-                picture.copy_(latest["image"])
-            optimizer = _make_optimizer(method, picture, lr / 4**retries, history)     # a fresh memory and smaller steps
+            if run.retries == _RETRIES:
+                raise OptimizationError(_advice(run)) from None
+            run.go_back()
             continue
-        losses.append(evaluator.terms.total.item())
-        step = stand()
+        run.losses.append(run.evaluate.terms.total.item())
+        step = run.set_down()
         yield step
-    if step is first:                                                      # nothing better was found: still a picture, with its terms
+    if step is first:                                                      # nothing better was found: the start, with its terms
         yield step
-
-
-def _set_down(tree):
-    """A copy of an optimizer's state, of what it overwrites: its tensors. Those in L-BFGS's lists it only ever replaces."""
-    if isinstance(tree, dict):
-        return {key: _set_down(value) for key, value in tree.items()}
-    if isinstance(tree, list):
-        return [_set_down(value) if isinstance(value, dict) else value for value in tree]
-    return tree.clone() if isinstance(tree, torch.Tensor) else tree
 
 
 def _converged(losses, tolerance, window):
@@ -155,9 +165,9 @@ def _converged(losses, tolerance, window):
     return math.fabs(before - now) < tolerance * math.fabs(before)
 
 
-def _advice(evaluations, losses):
-    if not losses:
+def _advice(run):
+    if not run.losses:
         return ("the loss is not a number at the first evaluation: look for NaN in the pictures, "
                 "or divide alpha, beta and gamma by a thousand (fp16 overflows above 65504)")
-    return (f"the loss stopped being a number after {evaluations} evaluations, and smaller steps did not help: "
+    return (f"the loss stopped being a number after {run.evaluate.evaluations} evaluations, and smaller steps did not help: "
             "lower lr, alpha, beta or gamma, or use method='lbfgs' in float32")

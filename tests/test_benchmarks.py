@@ -12,7 +12,7 @@ def test_the_bare_loop_computes_the_objective_and_its_gradient():
     photo, style = load_image("cat", size=48), load_image("mosaic", size=64)
     features = Features("tiny", weights="random")
     losses = []
-    for loss in (lambda x: Objective(features, photo, style, alpha=0.1, beta=1, gamma=0.05)(x).total, engine._bare(features, photo, style)):
+    for loss in (lambda x: Objective(features, photo, style, alpha=0.1, beta=1, gamma=0.15)(x).total, engine._bare(features, photo, style)):
         image = (photo + 0.1).requires_grad_()
         total = loss(image)
         total.backward()

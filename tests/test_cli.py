@@ -347,7 +347,7 @@ def wait_for(path, process, seconds=300):
     assert path.exists() and process.poll() is None, process.communicate()
 
 
-LONG = ["--size", "48", "--steps", "100", "--levels", "2", "--backbone", "random"]
+LONG = ["--size", "40", "--steps", "60", "--levels", "2", "--backbone", "random"]
 HURRIED = ("-c", "import sys; from nst_lessons.cli import main, stylize; stylize._SAVE_EVERY = 0; sys.exit(main())")
 
 

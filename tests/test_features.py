@@ -238,7 +238,7 @@ def test_the_default_layers_exist_and_are_in_order(network):
     for layers in (network.style_layers, network.content_layers):
         assert layers and network.check_layers(reversed(layers)) == layers
     if network.name in ("tiny", "vgg16", "vgg19", "random"):
-        assert network.style_layers == [f"relu{i}_1" for i in range(1, 6)] and network.content_layers == ["relu4_2"]
+        assert network.style_layers == [f"relu{i}_1" for i in range(1, 6)] and network.content_layers == ["relu3_1", "relu4_2"]
 
 
 def test_an_unknown_layer_is_refused_with_the_list(network):

@@ -125,7 +125,7 @@ def test_a_truncated_safetensors_file_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["page.pth", "page.safetensors"])
-@pytest.mark.parametrize("raw", [b"<!DOCTYPE html><html>Not found</html>", b"version https://git-lfs.example/spec/v1\noid", bytes(64)])
+@pytest.mark.parametrize("raw", [b"<!DOCTYPE html><html>Not found</html>", b"version 1\noid sha256:12", bytes(64)])
 def test_a_file_of_something_else_is_refused(tmp_path, name, raw):
     (tmp_path / name).write_bytes(raw)
     assert f"{name} is damaged or no weights file" in _message(read_weights, tmp_path / name)

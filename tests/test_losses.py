@@ -189,7 +189,7 @@ def test_relative_is_shares_of_the_targets(toy):
         gram, target = flat @ flat.mT / flat.shape[2], other @ other.mT / other.shape[2]
         torch.testing.assert_close(terms.by_layer["style"][layer][0], weight * ((gram - target) ** 2).sum() / (target**2).sum())
     torch.testing.assert_close(terms.tv[0], tv_loss(image)[0] / (3 * 8 * 6))
-    torch.testing.assert_close(terms.total, 0.1 * terms.content[0] + terms.style[0] + 0.05 * terms.tv[0])     # its defaults
+    torch.testing.assert_close(terms.total, 0.1 * terms.content[0] + terms.style[0] + 0.15 * terms.tv[0])     # its defaults
 
 
 def test_relative_means_the_same_for_any_network():
@@ -293,8 +293,10 @@ def test_layers_given_as_a_list_or_one_name_share_equal_weights(toy):
 
 def test_default_layers_are_those_of_the_network(network):
     terms = Objective(network, _picture(1, 3, 32, 32), _picture(1, 3, 32, 32, seed=1))(_picture(1, 3, 32, 32, seed=2))
-    assert list(terms.by_layer["content"]) == ["relu4_2"]
+    assert list(terms.by_layer["content"]) == ["relu3_1", "relu4_2"]
     assert list(terms.by_layer["style"]) == ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
+    gatys = Objective(network, _picture(1, 3, 32, 32), _picture(1, 3, 32, 32, seed=1), scaling="gatys")(_picture(1, 3, 32, 32, seed=2))
+    assert list(gatys.by_layer["content"]) == ["relu4_2"]             # as in the paper: one deep layer
 
 
 def test_alpha_zero_still_reports_the_content(toy):

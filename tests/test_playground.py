@@ -254,6 +254,14 @@ def test_a_painting_that_breaks_says_why_and_keeps_what_there_is(pg, monkeypatch
     assert pg.problem.value == ""                                                      # gone with the next move
 
 
+def test_a_picture_that_cannot_be_shown_is_said(pg, monkeypatch):
+    monkeypatch.setattr(playground, "paint", lambda *_, **__: iter([progress(1, 9, torch.full((1, 3, 48, 48), torch.nan))]))
+    pg.paint.click()
+    assert pg.wait(30)
+    assert "NaN" in pg.problem.value and "broken off" in pg.state.value
+    assert (pg.paint.disabled, pg.stop.disabled, pg.save.disabled) == (False, True, True)
+
+
 def test_without_layers_nothing_is_painted(pg):
     before = pg.picture.value
     for box in pg.layers.values():

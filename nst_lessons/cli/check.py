@@ -13,7 +13,7 @@ def add(commands):
 
 
 def run(args):
-    """Prints what the machine has, paints, and says how long; exit status 1 when the painting did not come nearer to the style."""
+    """Prints what the machine has, paints, and says how long; exit status 1 when it came no nearer to the style."""
     import torch
 
     from .. import Features, __version__, load_image, save_image, style_error, stylize

@@ -18,12 +18,13 @@ def add(commands):
     p.add_argument("--size", type=int, help="longer side in px (default 512)")
     p.add_argument("--alpha", type=float, help="weight of content (default 0.1): more keeps the photograph")
     p.add_argument("--beta", type=float, help="weight of style (default 1)")
-    p.add_argument("--gamma", type=float, help="weight of total variation (default 0.05): more is smoother")
+    p.add_argument("--gamma", type=float, help="weight of total variation (default 0.15): more is smoother")
     p.add_argument("--steps", type=int, help="evaluations of the objective in all (default 160)")
     p.add_argument("--style-scale", type=float, help="size of the strokes (default 1)")
     p.add_argument("--preserve-color", action="store_true", default=None, help="keep the photograph's colors")
     p.add_argument("--style-weights", type=_numbers, metavar="W,W", help="how several styles are mixed, e.g. 0.7,0.3")
-    p.add_argument("--backbone", help="network (default tiny); others: vgg19, vgg16, resnet50, squeezenet1_1, mobilenet_v3_small, random")
+    p.add_argument("--backbone", help="network (default tiny); others: vgg19, vgg16, resnet50, squeezenet1_1, "
+                                      "mobilenet_v3_small, random")
     p.add_argument("--weights", metavar="FILE", help="the network's weights: .pth, .safetensors, or 'random'")
     p.add_argument("--pooling", choices=["max", "avg"], help="pooling of the network (default max)")
     p.add_argument("--content-layers", type=_layers, metavar="L,L", help="e.g. relu4_2, or with weights relu4_2=1,relu3_2=0.5")
@@ -68,21 +69,22 @@ def run(args):
     photo, styles = _pictures(settings)
     notes = output.with_name(output.name + ".checkpoint")
     state = _resumed(notes, settings, args.resume)
-    last, saved = None, time.monotonic()
+    here, saved = None, time.monotonic()
     with _bar(settings.steps, args.quiet) as bar:
         try:
             for last in paint(photo, styles, settings, state=state):
+                here = {"settings": settings.to_json(), "state": last.state()}     # now, as Ctrl-C may come amid the next step
                 bar.total = last.steps
                 bar.set_description_str(f"{max(last.image.shape[2:])} px", refresh=False)
                 bar.set_postfix({k: f"{v:.3g}" for k, v in last.terms.floats().items() if k != "range"}, refresh=False)
                 bar.update(last.evaluations - bar.n)
                 if time.monotonic() - saved > _SAVE_EVERY:
-                    save_checkpoint({"settings": settings.to_json(), "state": last.state()}, notes)
+                    save_checkpoint(here, notes)
                     saved = time.monotonic()
         except KeyboardInterrupt:
-            if last is None:
+            if here is None:
                 raise
-            save_checkpoint({"settings": settings.to_json(), "state": last.state()}, notes)
+            save_checkpoint(here, notes)
             save_image(finish(last.image, photo, settings), output, settings)
             print(f"\ninterrupted; what was painted is in {output}, and --resume goes on", file=sys.stderr)
             return 130
@@ -116,7 +118,8 @@ def _check_output(output, settings):
         trial.touch()
         trial.unlink()
     except OSError as error:
-        raise ImageError(f"cannot write in {str(output.parent)!r} ({error.strerror}); give -o another folder or a shorter name") from None
+        raise ImageError(f"cannot write in {str(output.parent)!r} ({error.strerror}); "
+                         "give -o another folder or a shorter name") from None
 
 
 def _pictures(settings):
@@ -145,10 +148,12 @@ def _resumed(notes, settings, wanted):
     before = settings.from_json(tree["settings"])
     changed = [name for name in settings.keys() if before[name] != settings[name]]
     if changed:
-        raise CheckpointError(f"{notes.name} was made with other settings ({', '.join(changed)}): use those again, or leave --resume out")
+        raise CheckpointError(f"{notes.name} was made with other settings ({', '.join(changed)}): "
+                              "use those again, or leave --resume out")
     return tree["state"]
 
 
 def _bar(total, quiet):
     from tqdm.auto import tqdm
-    return tqdm(total=total, unit="eval", disable=quiet, dynamic_ncols=True, file=sys.stderr, delay=1e-3)  # no bar before the first step
+    return tqdm(total=total, unit="eval", disable=quiet, dynamic_ncols=True, file=sys.stderr,
+                delay=1e-3)                                                # no bar before the first step: bad input gets one line

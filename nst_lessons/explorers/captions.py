@@ -24,9 +24,10 @@ def as_code(settings):
     content, style, layers, file = (json.dumps(value, ensure_ascii=False) for value in (
         settings.content, settings.style, settings.style_layers, stem(settings) + ".png"))
     return (f"import nst_lessons as nst\n\n"
-            f"picture = nst.stylize({content}, {style}, size={settings.size}, steps={settings.steps},\n"
-            f"                      alpha={settings.alpha:g}, beta={settings.beta:g}, gamma={settings.gamma:g}"
-            f"{f', style_layers={layers}' if settings.style_layers else ''})\n"
+            f"picture = nst.stylize(\n"
+            f"    {content}, {style}, size={settings.size}, steps={settings.steps},\n"
+            f"    alpha={settings.alpha:g}, beta={settings.beta:g}, gamma={settings.gamma:g}"
+            f"{f',{chr(10)}    style_layers={layers}' if settings.style_layers else ''})\n"
             f"nst.save_image(picture, {file})\n")
 
 

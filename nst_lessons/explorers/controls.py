@@ -6,7 +6,7 @@ import ipywidgets as widgets
 from ..images import load_image
 from ..samples import samples
 
-_LABEL = {"description_width": "112px"}
+_LABEL = {"description_width": "124px"}
 _FILL = {"width": "auto"}                # as wide as the column, which may be narrow
 
 
@@ -31,7 +31,7 @@ def picker(label, names, chosen):
     options = [*names, *(() if chosen in names else (chosen,))]
     choice = widgets.Dropdown(options=options, value=chosen, description=label, style=_LABEL, layout=_FILL)
     upload = widgets.FileUpload(accept="image/*", description=f"own {label}", tooltip="PNG, JPEG, WebP …",
-                                layout={"width": "max-content", "margin": "2px 2px 8px 118px"})
+                                layout={"width": "max-content", "margin": "2px 2px 8px 130px"})
     return choice, upload
 
 

@@ -27,10 +27,11 @@ class Course:
         """PNG bytes of the loss curves, with a line where each size begins."""
         return loss_curves(self._losses, self.last.steps, self._levels)
 
-    def seconds_left(self, settings, elapsed):
-        """Whole seconds still to go after `elapsed` s of painting: an evaluation takes as long as it has pixels."""
+    def time_left(self, settings, elapsed):
+        """"4 s" or "2 min", reckoned from `elapsed` s of painting: an evaluation takes as long as it has pixels."""
         sizes = pyramid(settings.size, settings.levels)
         levels = list(zip(budgets(settings.steps, len(sizes)), (size**2 for size in sizes)))         # evaluations, pixels of each
         before, (_, pixels) = levels[:self.last.level], levels[self.last.level]
         done = sum(count * cost for count, cost in before) + (self.last.evaluations - sum(count for count, _ in before)) * pixels
-        return max(1, round(elapsed * (sum(count * cost for count, cost in levels) / done - 1)))
+        seconds = max(1, round(elapsed * (sum(count * cost for count, cost in levels) / done - 1)))
+        return f"{seconds} s" if seconds < 100 else f"{seconds / 60:.0f} min"

@@ -3,10 +3,11 @@ import io
 import math
 
 import torch
+from IPython import display
 from PIL import Image, ImageDraw, ImageFont
 from torch.nn import functional as F
 
-from ..images import resize, to_pil
+from ..images import resize, to_bytes
 
 # Okabe & Ito's colors, told apart by color-blind eyes too; each curve also carries its name.
 COLORS = {"style": "#D55E00", "content": "#0072B2", "tv": "#009E73"}
@@ -14,11 +15,15 @@ _INK, _GRID = "#444444", "#DDDDDD"
 _SHARP = 2               # pixels drawn for one shown, for the sake of dense screens
 
 
-def side_by_side(*pictures, height=192, gap=8):
-    """PIL image of pictures [1, 3, H, W] in a row, all `height` px high, `gap` px of white between them."""
+def side_by_side(*pictures, height=192):
+    """Pictures [1, 3, H, W] in a row, all `height` px high, as something that a notebook displays."""
+    return display.Image(to_bytes(in_a_row(*pictures, height=height)), format="jpeg")      # a PNG would be eight times as large
+
+
+def in_a_row(*pictures, height, gap=8):
+    """One picture [1, 3, height, W] of pictures [1, 3, H, W], with `gap` px of white between them."""
     row = [resize(one.detach().cpu(), (height, max(1, round(height * one.shape[3] / one.shape[2])))) for one in pictures]
-    row = [F.pad(one, (0, gap), value=1.0) for one in row[:-1]] + row[-1:]
-    return to_pil(torch.cat(row, dim=3))
+    return torch.cat([F.pad(one, (0, gap), value=1.0) for one in row[:-1]] + row[-1:], dim=3)
 
 
 def loss_curves(losses, end, marks=(), size=(380, 130)):
@@ -33,8 +38,8 @@ def loss_curves(losses, end, marks=(), size=(380, 130)):
     picture = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(picture)
     values = [value for curve in losses.values() for _, value in curve if value > 0] or [0.1, 1]
-    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
-    high = max(high, low + 1)
+    high = math.ceil(math.log10(max(values)))
+    low = max(high - 3, min(high - 1, math.floor(math.log10(min(values)))))      # content begins near 0: three decades suffice
 
     def place(evaluation, value):
         up = (math.log10(max(value, 10.0**low)) - low) / (high - low)

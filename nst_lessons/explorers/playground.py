@@ -12,9 +12,10 @@ import time
 from pathlib import Path
 
 import ipywidgets as widgets
+from PIL import Image
 
 from ..features import Features
-from ..images import load_image, resize, save_image, to_bytes
+from ..images import load_image, resize, save_image, to_bytes, to_pil
 from ..samples import samples
 from ..settings import Settings
 from ..stylize import finish, paint
@@ -22,12 +23,13 @@ from .background import Background, Stopped
 from .captions import as_code, free_name, in_plain_words, stem
 from .controls import load_sample, log_slider, picker, round_off, slider
 from .course import Course
-from .drawing import loss_curves, side_by_side
+from .drawing import in_a_row
 
 LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
 _FRAMES = 15             # pictures a second at most: more would queue up in the browser and delay Stop
 _THUMBNAIL = 96          # px, the height of the two pictures above the canvas
-_RED = "var(--jp-error-color1, #b3261e)"
+_LINES = "display: block; line-height: 1.4;"
+_RED = "color: var(--jp-error-color1, #b3261e)"
 
 
 class Playground:
@@ -55,8 +57,9 @@ class Playground:
 
     def _repr_mimebundle_(self, **kwargs):
         """The widget; and, for a reader without a kernel, a picture of what is on the easel and one line that never changes."""
-        file, shown = io.BytesIO(), [*self.thumbnails, *([self.picture] if self._painted else [])]
-        side_by_side(*(load_image(one.value) for one in shown), height=160).save(file, "PNG", optimize=True)
+        shown = [*self.thumbnails, *([self.picture] if self._painted else [])]
+        row, file = to_pil(in_a_row(*(load_image(one.value) for one in shown), height=160)), io.BytesIO()
+        row.quantize(128, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)     # a third of the bytes of all colors
         bundle = self.widget._repr_mimebundle_(**kwargs)
         return bundle | {"text/plain": repr(self), "image/png": base64.b64encode(file.getvalue()).decode()}
 
@@ -72,10 +75,10 @@ class Playground:
         self.style, self.style_upload = picker("painting", there["paintings"], style)
         self.alpha = log_slider("alpha (content)", 0.1, "more keeps the photograph")
         self.beta = log_slider("beta (style)", 1.0, "more takes over the painting")
-        self.gamma = log_slider("gamma (smooth)", 0.05, "weight of total variation: more is smoother")
+        self.gamma = log_slider("gamma (smooth)", 0.15, "weight of total variation: more is smoother")
         self.size = slider("size (px)", 256, 128, 512, 32, "longer side: twice the size takes four times as long")
         self.steps = slider("steps", Settings().steps, 10, 400, 10, "evaluations of the objective in all")
-        self.layers = {name: widgets.Checkbox(True, description=name, indent=False, layout={"width": "84px"}) for name in LAYERS}
+        self.layers = {name: widgets.Checkbox(True, description=name, indent=False, layout={"width": "76px"}) for name in LAYERS}
         self.paint = widgets.Button(description="Paint", icon="paint-brush", button_style="primary", layout={"width": "96px"})
         self.stop = widgets.Button(description="Stop", icon="stop", disabled=True, layout={"width": "96px"})
         self.save = widgets.Button(description="Save", icon="save", disabled=True, layout={"width": "96px"},
@@ -85,10 +88,9 @@ class Playground:
         small = {"height": f"{_THUMBNAIL}px", "max_width": "45%"}
         self.thumbnails = [widgets.Image(format="jpeg", layout=small) for _ in range(2)]
         self.picture = widgets.Image(format="jpeg", layout={"width": "100%", "max_width": "384px", "margin": "4px 0"})
-        self.curve = widgets.Image(format="png", value=loss_curves({}, Settings().steps),
-                                   layout={"width": "100%", "max_width": "384px"})
+        self.curve = widgets.Image(format="png", layout={"width": "100%", "max_width": "384px", "display": "none"})
         self.state, self.problem = (widgets.HTML(layout={"width": "auto"}) for _ in range(2))
-        self.code = widgets.Textarea(rows=6, layout={"width": "auto"}, tooltip="the same painting in plain Python, to copy")
+        self.code = widgets.Textarea(rows=8, layout={"width": "auto"}, tooltip="the same painting in plain Python, to copy")
 
     def _arrange(self):
         """Two columns, which a narrow screen puts one below the other."""
@@ -96,7 +98,7 @@ class Playground:
         controls = widgets.VBox([
             self.photo, self.photo_upload, self.style, self.style_upload,
             self.alpha, self.beta, self.gamma, self.size, self.steps,
-            widgets.HTML("style is measured at"), widgets.Box(list(self.layers.values()), layout=row),
+            widgets.HTML("style is measured at"), widgets.Box(list(self.layers.values()), layout={"flex_flow": "row wrap"}),
             widgets.Box([self.paint, self.stop, self.save], layout=row),
             widgets.HTML("the same as code, to copy"), self.code,
         ], layout={"flex": "1 1 300px", "max_width": "480px", "min_width": "0"})
@@ -128,14 +130,17 @@ class Playground:
         return guarded
 
     def _say(self, text):
-        self.state.value = f'<span role="status">{html.escape(text)}</span>'
+        self.state.value = f'<span role="status" style="{_LINES} min-height: 2.8em">{html.escape(text)}</span>'
 
     def _complain(self, error):
-        self.problem.value = f'<b role="alert" style="color: {_RED}">✗ {html.escape(in_plain_words(error))}</b>'
+        self.problem.value = f'<b role="alert" style="{_LINES} {_RED}">✗ {html.escape(in_plain_words(error))}</b>'
 
     def _changed(self, _):
+        idle = not self._background.running
+        if idle:
+            self._say("")
         self._describe()
-        if not self._background.running:
+        if idle:
             self._say("ready: press Paint")
 
     def _describe(self):
@@ -195,15 +200,12 @@ class Playground:
         try:
             photo, style = self._load(settings.content, settings.size), self._load(settings.style, settings.size)
             self._features = self._features or self._make_features()
-            self._follow(paint(photo, style, settings, features=self._features), course, settings)
+            self._follow(paint(photo, style, settings, features=self._features), course, photo, settings)
             ending = "done"
         except Stopped:
             ending = "stopped"
         except Exception as error:
             self._complain(error)
-        if course.last is not None:
-            self._painted = finish(course.last.image, photo, settings), settings
-            self._show(course)
         self._say(f"{ending} after {time.monotonic() - began:.0f} s · {course}")
         self.paint.disabled, self.stop.disabled, self.save.disabled = False, True, self._painted is None
 
@@ -214,20 +216,25 @@ class Playground:
             module.register_forward_pre_hook(self._background.check)
         return features
 
-    def _follow(self, painting, course, settings):
-        """Records each Progress of `painting`, and shows at most _FRAMES a second."""
+    def _follow(self, painting, course, photo, settings):
+        """Records each Progress of `painting`; shows at most _FRAMES a second, and always the last one."""
         began = shown = time.monotonic()
-        for progress in painting:
-            self._background.check()
-            course.add(progress)
-            if time.monotonic() - shown > 1 / _FRAMES:
+        try:
+            for progress in painting:
+                self._background.check()
+                course.add(progress)
+                if time.monotonic() - shown > 1 / _FRAMES:
+                    self._show(course)
+                    self._say(f"painting {course} · {course.time_left(settings, time.monotonic() - began)} left")
+                    shown = time.monotonic()
+        finally:
+            if course.last is not None:
                 self._show(course)
-                self._say(f"painting {course} · {course.seconds_left(settings, time.monotonic() - began)} s left")
-                shown = time.monotonic()
+                self._painted = finish(course.last.image, photo, settings), settings
 
     def _show(self, course):
         self.picture.value = to_bytes(course.last.image)
-        self.curve.value = course.drawn()
+        self.curve.value, self.curve.layout.display = course.drawn(), None
 
     def _keep(self, _):
         if self._painted is None:
