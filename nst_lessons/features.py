@@ -23,7 +23,7 @@ _STYLE_LAYERS = {                                                          # whe
     "mobilenet_v3_small": ["features.0", "features.1.block.2", "features.3.add", "features.6.add"],
 }
 _CONTENT_LAYERS = {
-    "vgg": ["relu3_1", "relu4_2"],                                         # the shallower one keeps eyes and mouths, the deeper one objects
+    "vgg": ["relu3_1", "relu4_2"],                                         # eyes and mouths; objects
     "resnet50": ["layer2.3.relu_2"],
     "squeezenet1_1": ["features.7.cat"],
     "mobilenet_v3_small": ["features.3.add"],

@@ -158,7 +158,7 @@ def layer_weights(layers):
 
 
 def _usual_layers(features, scaling, kind):
-    """The layers of `kind` that nobody chose: the article's, or the network's own; of its content layers Gatys took the deepest."""
+    """The layers of `kind` that nobody chose: the article's or the network's own; of its content layers Gatys took the deepest."""
     if scaling == "article":
         return _ARTICLE_LAYERS[kind]
     if kind == "style":

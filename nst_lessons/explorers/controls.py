@@ -1,5 +1,6 @@
 """What the explorers' controls are made of: labeled sliders, and lists of pictures."""
 import functools
+import math
 
 import ipywidgets as widgets
 
@@ -16,9 +17,10 @@ def slider(label, value, least, most, step, tooltip):
 
 
 def log_slider(label, value, tooltip):
-    """A slider from 0.001 to 10, ten stops to a decade, showing two digits; `round_off` gives the number that it shows."""
-    return widgets.FloatLogSlider(value, base=10, min=-3, max=1, step=0.1, readout_format=".2", description=label,
-                                  tooltip=tooltip, style=_LABEL, layout=_FILL)
+    """A slider from a hundredth to the hundredfold of `value`, ten stops to a decade; two digits are shown, as by `round_off`."""
+    middle = math.log10(value)
+    return widgets.FloatLogSlider(value, base=10, min=middle - 2, max=middle + 2, step=0.1, readout_format=".2",
+                                  description=label, tooltip=tooltip, style=_LABEL, layout=_FILL)
 
 
 def round_off(value):
@@ -30,7 +32,7 @@ def picker(label, names, chosen):
     """A drop-down list of `names` and `chosen`, and a button to upload a picture of one's own."""
     options = [*names, *(() if chosen in names else (chosen,))]
     choice = widgets.Dropdown(options=options, value=chosen, description=label, style=_LABEL, layout=_FILL)
-    upload = widgets.FileUpload(accept="image/*", description=f"own {label}", tooltip="PNG, JPEG, WebP …",
+    upload = widgets.FileUpload(accept="image/*", description=f"own {label}", tooltip="PNG, JPEG, WebP …, up to 10 MB",
                                 layout={"width": "max-content", "margin": "2px 2px 8px 130px"})
     return choice, upload
 

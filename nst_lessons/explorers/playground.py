@@ -50,7 +50,7 @@ class Playground:
             self._preview(choice, thumbnail)
         self._connect()
         self._describe()
-        self._say("ready: press Paint. Nothing happens? Run this cell first (Shift + Enter).")
+        self._say("ready: press Paint")
 
     def __repr__(self):
         return self._name
