@@ -83,6 +83,21 @@ class ContentTerm:
         return self.scale * sums["squares"]
 
 
+class _GramSum(torch.autograd.Function):
+    """gram_matrix(act, "none") with a cheaper gradient: autograd forms dG·F and dGᵀ·F, and (dG + dGᵀ)·F is one product."""
+
+    @staticmethod
+    def forward(ctx, act):
+        ctx.save_for_backward(act)
+        return gram_matrix(act, "none")
+
+    @staticmethod
+    def backward(ctx, grad):
+        act, = ctx.saved_tensors
+        columns = act.flatten(2).transpose(1, 2)                  # [B, H·W, C]: in this order the product lies as convolutions like it
+        return (columns @ (grad + grad.transpose(1, 2))).transpose(1, 2).reshape(act.shape)
+
+
 class StyleTerm:
     """Style at one layer; `target`: the style's activations [1 or B, C, H, W], any size, or a Gram matrix [1 or B, C, C]."""
     kind, whole = "style", False
@@ -95,7 +110,7 @@ class StyleTerm:
 
     def measure(self, acts, image):
         act = acts[self.layer]
-        return {"gram": gram_matrix(act, "none"), "positions": act.shape[2] * act.shape[3]}
+        return {"gram": _GramSum.apply(act), "positions": act.shape[2] * act.shape[3]}
 
     def loss(self, sums):
         return self.scale * (sums["gram"] / sums["positions"] - self.target).pow(2).sum(dim=(1, 2))

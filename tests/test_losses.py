@@ -292,10 +292,11 @@ def test_layers_given_as_a_list_or_one_name_share_equal_weights(toy):
 
 
 def test_default_layers_are_those_of_the_network(network):
-    terms = Objective(network, _picture(1, 3, 32, 32), _picture(1, 3, 32, 32, seed=1))(_picture(1, 3, 32, 32, seed=2))
+    content, style, image = (_picture(1, 3, 32, 32, seed=i) for i in range(3))
+    terms = Objective(network, content, style)(image)
     assert list(terms.by_layer["content"]) == ["relu3_1", "relu4_2"]
     assert list(terms.by_layer["style"]) == ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
-    gatys = Objective(network, _picture(1, 3, 32, 32), _picture(1, 3, 32, 32, seed=1), scaling="gatys")(_picture(1, 3, 32, 32, seed=2))
+    gatys = Objective(network, content, style, scaling="gatys")(image)
     assert list(gatys.by_layer["content"]) == ["relu4_2"]             # as in the paper: one deep layer
 
 
@@ -450,3 +451,15 @@ def test_style_error_of_the_painting_itself_is_zero_and_no_graph_is_built(networ
     assert style_error(style, style.detach().clone(), network) < 1e-20
     noise, flat = _picture(1, 3, 32, 32, seed=1), torch.full((1, 3, 32, 32), 0.5, dtype=torch.float64)
     assert style_error(noise, style, network) < style_error(flat, style, network)        # noise resembles other noise
+
+
+def test_the_cheaper_gradient_of_the_gram_sum_is_the_gradient():
+    from nst_lessons.losses import _GramSum
+    torch.manual_seed(0)
+    for layout in (torch.contiguous_format, torch.channels_last):
+        act = torch.randn(2, 3, 4, 5, dtype=torch.float64).contiguous(memory_format=layout).requires_grad_()
+        assert torch.autograd.gradcheck(_GramSum.apply, act) and torch.autograd.gradgradcheck(_GramSum.apply, act)
+        upstream = torch.randn(2, 3, 3, dtype=torch.float64)                 # not symmetric: both halves count
+        plain, = torch.autograd.grad(gram_matrix(act, "none"), act, upstream)
+        cheap, = torch.autograd.grad(_GramSum.apply(act), act, upstream)
+        torch.testing.assert_close(cheap, plain)

@@ -394,10 +394,14 @@ def test_curves_are_logarithmic():
     assert second - first == pytest.approx(third - second, abs=0.6) and 15 < second - first < 60
 
 
-def test_round_off_is_what_the_slider_shows():
-    slider = controls.log_slider("x", 0.1, "")
-    assert slider.readout_format == ".2" and slider.step == 0.1
-    assert [controls.round_off(10**(power / 10)) for power in (-13, -10, -9, 0, 3, 10)] == [0.05, 0.1, 0.13, 1.0, 2.0, 10.0]
+@pytest.mark.parametrize("start", [0.1, 0.15, 1.0])
+def test_a_log_slider_begins_on_one_of_its_stops(start):
+    """The browser moves a slider to its nearest stop as soon as it is shown, and would change the value otherwise."""
+    slider = controls.log_slider("x", start, "")
+    stops = 10**(slider.min + slider.step * np.arange(41))
+    assert stops[20] == pytest.approx(start, rel=1e-9) and stops[40] == pytest.approx(10**slider.max)
+    assert controls.round_off(stops[20]) == start and slider.readout_format == ".2"
+    assert len({controls.round_off(stop) for stop in stops}) == 41                     # every stop shows another number
 
 
 # --- over a real kernel's comm channel, as from a browser ------------------------------------------------------------
