@@ -1,4 +1,5 @@
 """The doors into the course: Makefile, pyproject.toml, environment.yml, JupyterLab's command line."""
+import json
 import importlib.util
 import os
 import re
@@ -257,3 +258,5 @@ def test_jupyterlab_stays_at_home_asks_for_a_token_and_calls_nobody(opened):
     assert '"disabled": true' in re.search(r'"news": \{.*?\}', _get(f"{base}/lab?token={token}")[1]).group()
     assert _get(f"{base}/lab/api/update?token={token}") == (200, '{"notification": null}')
     assert _get(f"{base}/lab/api/news?token={token}") == (200, '{"news": []}')
+    settings = json.loads(_get(f"{base}/lab/api/settings/@jupyterlab/apputils-extension:notification?token={token}")[1])
+    assert settings["schema"]["properties"]["fetchNews"]["default"] == "false"          # or a popup would ask about news

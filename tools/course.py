@@ -1,10 +1,12 @@
 """Open the course in JupyterLab; `make course` ends here. Nothing is sent or fetched beyond 127.0.0.1."""
+import json
 import os
 import sys
 import webbrowser
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+QUIET = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}   # no popup asks on first start
 
 
 def browser_at_hand(environ=os.environ):
@@ -27,6 +29,7 @@ def lab_command(notebooks, browser):
                "--LabApp.news_url=None",
                "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
                "--LabApp.extension_manager=readonly", "--LanguageServerManager.autodetect=False",
+               "--ServerApp.tornado_settings={'websocket_max_message_size': 200_000_000}",      # an uploaded photograph is one message
                # On a shared machine nobody else listens in, and the kernel need not warn of it.
                "--KernelManager.transport_encryption=auto"]
     if not browser:
@@ -36,8 +39,15 @@ def lab_command(notebooks, browser):
     return command
 
 
+def write_settings(folder):
+    """JupyterLab's defaults for this environment, in `folder` (…/share/jupyter/lab/settings); what a user sets wins over them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "overrides.json").write_text(json.dumps(QUIET, indent=2))
+
+
 def main():
     """Become JupyterLab, so that Ctrl-C reaches it directly."""
+    write_settings(Path(sys.prefix) / "share/jupyter/lab/settings")
     browser = browser_at_hand()
     if not browser:
         print("No browser can be opened from here (sudo apt install chromium brings one): open the address below in yours.")

@@ -31,6 +31,7 @@ from nst_lessons.tiny import TinyVGG, TRUNK                                  # n
 HELD_OUT = {"munch_the_scream", "van_gogh_cafe_terrace", "van_gogh_houses"}
 STYLE_TAPS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
 TAPS = {"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.5, "relu4_1": 2.0, "relu4_2": 1.0, "relu5_1": 3.0}       # weight of each tap
+LATE_TAPS = TAPS | {"relu3_1": 3.0, "relu5_1": 5.0}       # the same in the last sixth of the time: the weak ones count more
 HINTS = {"1_1": 16, "1_2": 16, "2_1": 32, "2_2": 32, "3_1": 64, "3_2": 64, "3_3": 64, "3_4": 64,      # so many of the trunk's
          "4_1": 128, "4_2": 128, "4_3": 128, "4_4": 128, "5_1": 128}      # channels are shown the compressed teacher's hidden layers
 STRIDE = {"1": 2, "2": 2}                                 # in these blocks every second position is enough to learn from
@@ -88,7 +89,7 @@ class Pictures:
         self.photos, self.unseen = [self._read(p, 480) for p in photos[:-50]], [self._read(p, 320) for p in photos[-50:]]
         self.paintings = [self._read(p, 640) for p in paintings]
         self.unseen_paintings = [self._read(shared / "paintings" / f"{n}.jpg", 320) for n in sorted(HELD_OUT)]
-        self.own, self.size, self.rng = [], size, random.Random(seed)
+        self.own, self.own_share, self.size, self.rng = [], 0.3, size, random.Random(seed)
 
     @staticmethod
     def _read(path, longest):
@@ -113,7 +114,7 @@ class Pictures:
 
     def _sample(self):
         r = self.rng
-        if self.own and r.random() < 0.3:
+        if self.own and r.random() < self.own_share:
             return self._turn(r.choice(self.own))
         part = self.crop(r.choice(self.paintings if r.random() < 0.3 else self.photos))
         if r.random() < 0.15:                                                # half painted: a photograph dissolving into a painting
@@ -219,14 +220,15 @@ class Student(nn.Module):
         for handle in handles: handle.remove()
 
 
-def losses(student, teacher):
-    parts = {}
-    for name, weight in TAPS.items():
+def losses(student, teacher, late=False):
+    """Feature and Gram errors of each tap, and "total"; `late`: what painting uses weighs more, and the hints have done their work."""
+    parts, style_weight, hint_weight = {}, 1.0 if late else 0.5, 0.2 if late else 0.5
+    for name, weight in (LATE_TAPS if late else TAPS).items():
         feature, style = missed(student[name], teacher[name]), relative(gram(F.relu(student[name])), gram(teacher[name]), 0.3)
         parts[name] = (feature.item(), style.item())
-        parts["total"] = parts.get("total", 0) + weight * (feature + 0.5 * style)
+        parts["total"] = parts.get("total", 0) + weight * (feature + style_weight * style)
     for name in HINTS:
-        parts["total"] = parts["total"] + 0.5 * missed(student[f"hint{name}"], teacher[f"hint{name}"])
+        parts["total"] = parts["total"] + hint_weight * missed(student[f"hint{name}"], teacher[f"hint{name}"])
     return parts
 
 
@@ -334,8 +336,8 @@ def main():
         with torch.autocast(device, torch.bfloat16):
             with torch.no_grad(): truth = teacher.thinned(images)
             guess = student(images)
-        parts = losses(guess, truth)
         progress = spent / (a.minutes * 60)
+        parts = losses(guess, truth, late=progress > 5 / 6)
         for optimizer, lr in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = lr * min(1, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))

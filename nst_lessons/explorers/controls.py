@@ -32,7 +32,7 @@ def picker(label, names, chosen):
     """A drop-down list of `names` and `chosen`, and a button to upload a picture of one's own."""
     options = [*names, *(() if chosen in names else (chosen,))]
     choice = widgets.Dropdown(options=options, value=chosen, description=label, style=_LABEL, layout=_FILL)
-    upload = widgets.FileUpload(accept="image/*", description=f"own {label}", tooltip="PNG, JPEG, WebP …, up to 10 MB",
+    upload = widgets.FileUpload(accept="image/*", description=f"own {label}", tooltip="PNG, JPEG, WebP …",
                                 layout={"width": "max-content", "margin": "2px 2px 8px 130px"})
     return choice, upload
 
