@@ -206,7 +206,7 @@ class Features(nn.Module):
             raise ValueError(f"Features wants pictures [B, 3, H, W], got a tensor of shape {list(image.shape)}")
         own = next(chain(self.backbone.parameters(), self.backbone.buffers()), image)    # a registered network may have neither
         try:
-            return self.backbone(image.to(own.device), wanted)
+            return self.backbone(image.to(own.device, memory_format=torch.channels_last), wanted)
         except RuntimeError as error:
             if "too small" not in str(error) and "greater than actual input" not in str(error):
                 raise

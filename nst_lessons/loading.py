@@ -57,7 +57,7 @@ def load_into(module, source):
         if state[name].shape != tensor.shape:
             raise WeightsError(f"{name!r} has shape {list(state[name].shape)} in the weights, "
                                f"this network wants {list(tensor.shape)}")
-    module.load_state_dict({name: state[name].to(tensor.dtype) for name, tensor in own.items()}, strict=False)
+    module.load_state_dict({name: state[name] for name in own}, strict=False)
     return module
 
 
