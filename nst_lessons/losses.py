@@ -60,7 +60,7 @@ _STYLE_SCALE = {
     "article": lambda n, energy: 1 / n**4,                        # nn.MSELoss (÷ N²) of Grams divided by N·M (÷ N² once squared)
 }
 _DEFAULT_FACTORS = {                                              # alpha, beta, gamma
-    "relative": (0.1, 1.0, 0.15),
+    "relative": (0.05, 1.0, 0.15),
     "gatys": (1.0, 1e3, 0.0),
     "article": (1e5, 1e10, 0.0),
 }

@@ -33,7 +33,7 @@ class Settings:
     style_weights: list | None = None
     scaling: str = "relative"
     method: str = "lbfgs"
-    steps: int = 160
+    steps: int = 200
     levels: int | None = None
     style_scale: float = 1.0
     init: str = "content"

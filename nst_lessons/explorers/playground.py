@@ -73,7 +73,7 @@ class Playground:
         there = samples()
         self.photo, self.photo_upload = picker("photograph", there["photos"], photo)
         self.style, self.style_upload = picker("painting", there["paintings"], style)
-        self.alpha = log_slider("alpha (content)", 0.1, "more keeps the photograph")
+        self.alpha = log_slider("alpha (content)", 0.05, "more keeps the photograph")
         self.beta = log_slider("beta (style)", 1.0, "more takes over the painting")
         self.gamma = log_slider("gamma (smooth)", 0.15, "weight of total variation: more is smoother")
         self.size = slider("size (px)", 256, 128, 512, 32, "longer side: twice the size takes four times as long")
