@@ -176,7 +176,9 @@ def test_a_budget_of_one_gives_the_start_with_its_terms(method):
 def test_the_given_picture_is_never_changed(method):
     start = picture().requires_grad_()
     for step in optimize(start, Recorder(bowl()), method, steps=9):
+        shown = step.image.clone()
         step.image.zero_()                                                # nor does the caller's brush reach the optimizer
+        assert torch.equal(step.state()["image"], shown)
     assert torch.equal(start, picture()) and start.grad is None
     assert step.terms.total < 0.9 * bowl()(picture())
 
@@ -214,11 +216,15 @@ def test_a_batch_and_a_caller_without_gradients():
 @pytest.mark.parametrize("method", METHODS)
 def test_it_ends_when_the_loss_has_stood_still_for_a_window(method):
     objective = Recorder(bowl(steepness=100))
-    losses = [bowl(steepness=100)(picture()).item()]
-    losses += [step.terms.total.item() for step in optimize(picture(), objective, method, steps=5000, tolerance=0.2, window=5)]
+    losses, states, options = [bowl(steepness=100)(picture()).item()], [], {"steps": 5000, "tolerance": 0.2, "window": 5}
+    for step in optimize(picture(), objective, method, **options):
+        losses.append(step.terms.total.item())
+        states.append(step.state())
     still = [abs(before - now) < 0.2 * abs(before) for before, now in zip(losses, losses[5:])]
     assert still[-1] and not any(still[:-1])
     assert len(objective.seen) < 5000
+    *_, resumed = optimize(picture(), objective, method, state=states[-3], **options)        # the window reaches back behind it
+    same_steps([step], [resumed])
 
 
 @pytest.mark.parametrize("method", METHODS)

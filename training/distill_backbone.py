@@ -304,7 +304,7 @@ def main():
     p.add_argument("--minutes", type=float, default=90)
     p.add_argument("--batch", type=int, default=4)
     p.add_argument("--size", type=int, default=160)
-    p.add_argument("--lr", type=float, default=0.02)
+    p.add_argument("--lr", type=float, default=0.007)
     p.add_argument("--optimizer", choices=["muon", "adam"], default="muon")
     p.add_argument("--seed", type=int, default=0)
     a = p.parse_args()

@@ -69,26 +69,26 @@ def run(args):
     photo, styles = _pictures(settings)
     notes = output.with_name(output.name + ".checkpoint")
     state = _resumed(notes, settings, args.resume)
-    here, saved = None, time.monotonic()
-    with _bar(settings.steps, args.quiet) as bar:
-        try:
-            for last in paint(photo, styles, settings, state=state):
-                here = {"settings": settings.to_json(), "state": last.state()}     # now, as Ctrl-C may come amid the next step
-                bar.total = last.steps
-                bar.set_description_str(f"{max(last.image.shape[2:])} px", refresh=False)
-                bar.set_postfix({k: f"{v:.3g}" for k, v in last.terms.floats().items() if k != "range"}, refresh=False)
-                bar.update(last.evaluations - bar.n)
-                if time.monotonic() - saved > _SAVE_EVERY:
-                    save_checkpoint(here, notes)
-                    saved = time.monotonic()
-        except KeyboardInterrupt:
-            if here is None:
-                raise
-            save_checkpoint(here, notes)
-            save_image(finish(last.image, photo, settings), output, settings)
-            print(f"\ninterrupted; what was painted is in {output}, and --resume goes on", file=sys.stderr)
-            return 130
+    here, bar, saved = None, None, time.monotonic()
+    try:
+        for last in paint(photo, styles, settings, state=state):
+            here = {"settings": settings.to_json(), "state": last.state()}         # now, as Ctrl-C may come amid the next step
+            bar = _shown(last, bar or _bar(last.steps, args.quiet))                # not before: bad input gets one line
+            if time.monotonic() - saved > _SAVE_EVERY:
+                save_checkpoint(here, notes)
+                saved = time.monotonic()
         bar.update(bar.total - bar.n)
+    except KeyboardInterrupt:
+        if here is None:
+            raise
+        save_checkpoint(here, notes)
+        save_image(finish(last.image, photo, settings), output, settings)
+        bar.close()
+        print(f"interrupted; what was painted is in {output}, and --resume goes on", file=sys.stderr)
+        return 130
+    finally:
+        if bar is not None:
+            bar.close()
     save_image(finish(last.image, photo, settings), output, settings)
     notes.unlink(missing_ok=True)
 
@@ -155,5 +155,13 @@ def _resumed(notes, settings, wanted):
 
 def _bar(total, quiet):
     from tqdm.auto import tqdm
-    return tqdm(total=total, unit="eval", disable=quiet, dynamic_ncols=True, file=sys.stderr,
-                delay=1e-3)                                                # no bar before the first step: bad input gets one line
+    return tqdm(total=total, unit="eval", disable=quiet, dynamic_ncols=True, file=sys.stderr)
+
+
+def _shown(progress, bar):
+    """The bar, moved to where the painting stands, with its size and losses."""
+    losses = {name: f"{value:.3g}" for name, value in progress.terms.floats().items() if name != "range"}
+    bar.set_description_str(f"{max(progress.image.shape[2:])} px", refresh=False)
+    bar.set_postfix(losses, refresh=False)
+    bar.update(progress.evaluations - bar.n)
+    return bar
