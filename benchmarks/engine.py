@@ -78,12 +78,12 @@ def tutorial_loop(objective, photo, evaluations=300):
 
 
 def time_to_loss():
-    """Seconds until our default reaches the loss that the tutorial loop ends with, over the seconds of that loop."""
+    """Seconds until coarse-to-fine reaches the loss that the tutorial loop ends with, over the seconds of that loop; inf: never."""
     features, photo, style = Features("tiny"), load_image(PHOTO, size=SIZE), load_image(STYLE, size=SIZE)
     goal, theirs = tutorial_loop(Objective(features, photo, style), photo)
     began = time.perf_counter()
-    for progress in paint(photo, style, Settings(size=SIZE), features=features):
+    for progress in paint(photo, style, Settings(size=SIZE, steps=400), features=features):      # the default, given time
         if progress.level == progress.levels - 1 and progress.terms.total <= goal:
             ours = time.perf_counter() - began
             return ours / theirs, ours, theirs, goal
-    raise AssertionError(f"the default ended at {progress.terms.total:.4f} and never reached {goal:.4f}")
+    return float("inf"), time.perf_counter() - began, theirs, goal                         # not reached at all

@@ -18,6 +18,7 @@ from PIL import Image
 import nst_lessons as nst
 from nst_lessons import Settings, cli, features, images, load_image, stylize
 from nst_lessons.checkpoint import save_checkpoint
+from nst_lessons.cli import stylize as painter
 
 ROOT = Path(__file__).resolve().parents[1]
 PAINT = ["stylize", "photo.png", "style.png", "-o", "out.png"]
@@ -95,9 +96,23 @@ def test_several_styles_are_mixed():
 
 def test_every_setting_has_its_option():
     parser = argparse.ArgumentParser()
-    cli.stylize.add(parser.add_subparsers())
+    painter.add(parser.add_subparsers())
     said = vars(parser.parse_args(["stylize", "a", "b", "-o", "c.png"]))
     assert Settings.__dataclass_fields__.keys() <= said.keys()
+
+
+def test_the_help_tells_the_real_defaults():
+    commands = argparse.ArgumentParser().add_subparsers()
+    painter.add(commands)
+    objective = nst.Objective(features.Features("random"), load_image("photo.png"), load_image("style.png"))
+    real = vars(Settings()) | {name: getattr(objective, name) for name in ("alpha", "beta", "gamma")} | {"size": 512}
+    told = 0
+    for action in commands.choices["stylize"]._actions:
+        said = re.search(r"(\w+) \(default\)|\(default ([\w.]+)", action.help or "")
+        if said:
+            told, default = told + 1, real[action.dest]
+            assert (said[1] or said[2]) == (f"{default:g}" if isinstance(default, float) else str(default)), action.help
+    assert told > 10
 
 
 def test_a_picture_that_was_there_is_replaced_only_by_a_whole_one(monkeypatch):
@@ -280,7 +295,7 @@ def test_a_checkpoint_of_the_very_end_is_finished(monkeypatch):
     """Killed after the last step, before the picture was written."""
     run("stylize", "photo.png", "style.png", "-o", "undisturbed.png", *LONGER)
     with monkeypatch.context() as patch:
-        patch.setattr(cli.stylize, "_SAVE_EVERY", -1)                      # after every step, the last as well
+        patch.setattr(painter, "_SAVE_EVERY", -1)                      # after every step, the last as well
         patch.setattr(images, "save_image", lambda *arguments: exit("killed"))
         with pytest.raises(SystemExit, match="killed"):
             run(*PAINT, *LONGER)
