@@ -77,9 +77,11 @@ class ContentTerm:
         self.scale = _CONTENT_SCALE[scaling](target.shape[1], target.shape[2] * target.shape[3], energy)
 
     def measure(self, acts, image):
+        """Σ (F − P)²: {"squares": [B]}."""
         return {"squares": 2 * content_loss(acts[self.layer], self.target)}
 
     def loss(self, sums):
+        """The squares by `scaling`: [B]."""
         return self.scale * sums["squares"]
 
 
@@ -109,10 +111,12 @@ class StyleTerm:
         self.scale = _STYLE_SCALE[scaling](self.target.shape[1], energy)
 
     def measure(self, acts, image):
+        """Σ F Fᵀ [B, C, C], and how many positions were summed."""
         act = acts[self.layer]
         return {"gram": _GramSum.apply(act), "positions": act.shape[2] * act.shape[3]}
 
     def loss(self, sums):
+        """Distance of the mean products from the target's Gram matrix, by `scaling`: [B]."""
         return self.scale * (sums["gram"] / sums["positions"] - self.target).pow(2).sum(dim=(1, 2))
 
 
@@ -124,9 +128,11 @@ class TVTerm:
         self.mean = scaling == "relative"
 
     def measure(self, acts, image):
+        """Σ of squared differences [B], and how many values the picture has."""
         return {"squares": tv_loss(image), "values": image[0].numel()}
 
     def loss(self, sums):
+        """Their mean or sum: [B]."""
         return sums["squares"] / sums["values"] if self.mean else sums["squares"]
 
 
@@ -135,10 +141,12 @@ class RangeTerm:
     kind, layer, layers, whole = "range", "image", (), False
 
     def measure(self, acts, image):
+        """Σ of squares outside [0, 1] [B], and how many values the picture has."""
         outside = image - image.detach().clamp(0, 1)
         return {"squares": outside.pow(2).sum(dim=(1, 2, 3)), "values": image[0].numel()}
 
     def loss(self, sums):
+        """Their mean: [B]."""
         return sums["squares"] / sums["values"]
 
 

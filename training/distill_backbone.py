@@ -89,7 +89,7 @@ class Pictures:
         self.photos, self.unseen = [self._read(p, 480) for p in photos[:-50]], [self._read(p, 320) for p in photos[-50:]]
         self.paintings = [self._read(p, 640) for p in paintings]
         self.unseen_paintings = [self._read(shared / "paintings" / f"{n}.jpg", 320) for n in sorted(HELD_OUT)]
-        self.own, self.own_share, self.size, self.rng = [], 0.3, size, random.Random(seed)
+        self.own, self.size, self.rng = [], size, random.Random(seed)
 
     @staticmethod
     def _read(path, longest):
@@ -114,7 +114,7 @@ class Pictures:
 
     def _sample(self):
         r = self.rng
-        if self.own and r.random() < self.own_share:
+        if self.own and r.random() < 0.3:
             return self._turn(r.choice(self.own))
         part = self.crop(r.choice(self.paintings if r.random() < 0.3 else self.photos))
         if r.random() < 0.15:                                                # half painted: a photograph dissolving into a painting
