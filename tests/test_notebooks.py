@@ -1,10 +1,16 @@
-"""Notebooks: built from their source, executed, small. (That they run is tested by nbval: `make test`.)"""
+"""Notebooks: built from their source, executed, small, true to the package. (That they run is tested by nbval: `make test`.)"""
+import ast
 import importlib.util
 import json
+import re
+import statistics
 from pathlib import Path
 
 import pytest
 from nbclient.exceptions import CellExecutionError
+
+import nst_lessons
+from nst_lessons import checks
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted(path for path in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
@@ -43,7 +49,65 @@ def test_notebooks_are_built_from_their_source(tmp_path, monkeypatch):
         builder.main(["two"])
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+EXERCISE = """# %% exercise="1.2"
+def double(x):
+    '''Twice x.'''
+    ### BEGIN SOLUTION
+    y = 2 * x
+    return y
+    ### END SOLUTION
+# %%
+check_double(double)
+"""
+
+
+def test_solutions_become_stubs(tmp_path):
+    source = tmp_path / "one.py"
+    source.write_text(EXERCISE)
+    stub, check = builder.build(source).cells
+    assert stub.source == "def double(x):\n    '''Twice x.'''\n    raise NotImplementedError(\"Exercise 1.2: write double\")"
+    assert stub.metadata == {"exercise": "1.2"} and check.metadata == {"tags": ["raises-exception"]}
+    solved, check = builder.build(source, solved=True).cells
+    assert solved.source == "def double(x):\n    '''Twice x.'''\n    y = 2 * x\n    return y"
+    assert check.metadata == {}
+
+
+BROKEN = {"no end": EXERCISE.replace("    ### END SOLUTION\n", ""), "no begin": EXERCISE.replace("    ### BEGIN SOLUTION\n", ""),
+          "misspelled": EXERCISE.replace("BEGIN SOLUTION", "BEGIN  SOLUTION"),
+          "in a text cell": EXERCISE.replace("# %% exercise", "# %% [markdown] exercise")}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("solved", [False, True])
+def test_a_marker_that_would_leak_a_solution_stops_the_build(tmp_path, broken, solved):
+    (tmp_path / "one.py").write_text(broken)
+    with pytest.raises(SystemExit, match="SOLUTION marker"):
+        builder.build(tmp_path / "one.py", solved=solved)
+
+
+# --- the notebooks that are there ------------------------------------------------------------------------------------
+
+SOURCES = sorted(builder.SOURCES.glob("*.py"))
+LESSONS = [source for source in SOURCES if source.stem[:2].isdigit()]
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: f"{path.parent.name}/{path.name}")
+each_source = pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)
+each_lesson = pytest.mark.parametrize("source", LESSONS, ids=lambda source: source.stem)
+
+
+def code_of(notebook):
+    """The sources of a notebook's code cells."""
+    return [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def words_of(text):
+    """How many words one reads: a formula counts as one, markup, tables and web addresses as none."""
+    text = re.sub(r"\$\$.*?\$\$|\$[^$]+\$", " formula ", text, flags=re.DOTALL)
+    text = re.sub(r"</?\w+>|\]\([^)]*\)", " ", text)
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith("|")]         # tables are looked up, not read
+    return len(re.findall(r"\w[\w.,:’'/×-]*", "\n".join(lines)))
+
+
+@each_notebook
 def test_notebook_is_small_and_executed(path):
     assert path.stat().st_size < 0.8e6
     notebook = json.loads(path.read_text())
@@ -52,16 +116,125 @@ def test_notebook_is_small_and_executed(path):
     assert notebook["metadata"]["kernelspec"]["name"] == "python3"
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+@each_notebook
 def test_notebook_is_what_its_source_says(path):
     source = builder.SOURCES / f"{path.stem}.py"
     assert source.exists(), f"{path.name} has no source; notebooks are edited in notebooks/source only"
     saved = json.loads(path.read_text())["cells"]
-    built = builder.build(source).cells
+    built = builder.build(source, solved=path.parent.name == "solutions").cells
     assert [(cell["cell_type"], "".join(cell["source"]), cell["metadata"].get("tags")) for cell in saved] == \
         [(cell.cell_type, cell.source, cell.metadata.get("tags")) for cell in built], "run `make notebooks`"
 
 
-def test_every_source_has_its_notebook():
-    sources = {path.stem for path in (ROOT / "notebooks" / "source").glob("*.py")}
-    assert sources <= {path.stem for path in NOTEBOOKS}, "run `make notebooks`"
+@each_source
+def test_every_source_has_its_notebooks(source):
+    wanted = {builder.NOTEBOOKS / f"{source.stem}.ipynb"}
+    if builder.exercises(builder.build(source)):
+        wanted.add(builder.NOTEBOOKS / "solutions" / f"{source.stem}.ipynb")
+    assert wanted <= set(NOTEBOOKS), "run `make notebooks`"
+
+
+@each_source
+def test_no_solution_is_in_what_learners_open(source):
+    hidden = [line.strip() for match in builder.SOLUTION.finditer(source.read_text()) for line in match[2].splitlines()]
+    learners = builder.build(source)
+    trivial = re.compile(r"(return|else:|try:|pass|)\s*\w*")                       # a line that gives nothing away
+    for cell in learners.cells:
+        if "exercise" in cell.metadata:
+            shown = {line.strip() for line in cell.source.splitlines()}
+            assert [line for line in hidden if line in shown and not trivial.fullmatch(line)] == []
+        assert "SOLUTION" not in cell.source
+
+
+@each_lesson
+def test_exercises_have_stub_check_and_folds(source):
+    learners, solved = builder.build(source), builder.build(source, solved=True)
+    numbers = builder.exercises(learners)
+    assert len(numbers) >= 3 and len(set(numbers)) == len(numbers)
+    for number in numbers:
+        at = next(i for i, cell in enumerate(learners.cells) if cell.metadata.get("exercise") == number)
+        task, stub, check, folds = learners.cells[at - 1:at + 3]
+        assert task.cell_type == "markdown" and f"Exercise {number}" in task.source
+        assert re.search(r"[●○]{3} · \d+ minutes", task.source), "how hard, how long"
+        assert f'raise NotImplementedError("Exercise {number}: write ' in stub.source
+        called = re.match(r"check_\w+", check.source)
+        assert called and getattr(checks, called[0]).exercise == number
+        assert check.metadata["tags"] == ["raises-exception"]
+        assert folds.source.count("<details>") == 3 and folds.source.count("</details>") == 3
+        for summary in ("Hint", "Second hint", "Help, I get …"):
+            assert f"<summary>{summary}</summary>" in folds.source
+    assert not any("raises-exception" in cell.metadata.get("tags", []) for cell in solved.cells if cell.source.startswith("check_"))
+
+
+@each_lesson
+def test_lesson_is_cut_into_small_cells(source):
+    for solved in (False, True):
+        notebook = builder.build(source, solved)
+        lengths = {cell.id: len([line for line in cell.source.splitlines() if line.strip()])
+                   for cell in notebook.cells if cell.cell_type == "code"}
+        assert {name: length for name, length in lengths.items() if length > 20} == {}
+        assert statistics.median(lengths.values()) <= 6
+        texts = {cell.id: words_of(cell.source) for cell in notebook.cells if cell.cell_type == "markdown"}
+        assert {name: count for name, count in texts.items() if count > 80} == {}
+        assert 22 <= len(notebook.cells) <= 42
+
+
+@each_lesson
+def test_lesson_has_its_anatomy(source):
+    text = source.read_text()
+    for heading in ("Predict first", "Break it", "What to remember", "Before you go"):
+        assert re.search(rf"^# ##+ {heading}", text, re.MULTILINE), f"no section {heading!r}"
+    first = text.split("# %%")[1]
+    assert re.search(r"\d+ minutes", first) and "After this you can" in first
+    assert not re.search(r"^[^#\n].*;\s*$", text, re.MULTILINE), "close a figure with plt.show(), not with a semicolon"
+    assert "import *" not in text
+
+
+@each_lesson
+def test_few_cells_are_not_compared(source):
+    ignored = [cell.id for cell in builder.build(source).cells if "nbval-ignore-output" in cell.metadata.get("tags", [])]
+    assert len(ignored) <= 2, "print a rounded figure or a comparison instead"
+
+
+# --- what a lesson writes out in full is what the package does -------------------------------------------------------
+
+TAUGHT = {"03": ["gram_matrix"]}
+
+
+def bare(function):
+    """A function's syntax tree without docstring, argument checks (`if …: raise`), annotations and decorators."""
+    function = ast.parse(ast.unparse(function)).body[0]
+    function.decorator_list, function.returns = [], None
+    for argument in ast.walk(function.args):
+        if isinstance(argument, ast.arg):
+            argument.annotation = None
+    documented = ast.get_docstring(function) is not None
+    function.body = [node for number, node in enumerate(function.body)
+                     if not (documented and number == 0) and not _is_check(node)]
+    return ast.dump(function)
+
+
+def _is_check(node):
+    return isinstance(node, ast.If) and not node.orelse and all(isinstance(line, ast.Raise) for line in node.body)
+
+
+def defined(text):
+    """{name: syntax tree} of all functions and methods in a text; of several with one name, the last."""
+    return {node.name: node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize("lesson, name", [(lesson, name) for lesson, names in TAUGHT.items() for name in names])
+def test_what_is_taught_is_what_the_package_does(lesson, name):
+    source, = [source for source in LESSONS if source.stem.startswith(lesson)]
+    mine = defined("\n".join(code_of(builder.build(source, solved=True))))[name]
+    theirs = [defined(path.read_text()).get(name) for path in sorted(Path(nst_lessons.__file__).parent.rglob("*.py"))
+              if "checks" not in path.parts and "explorers" not in path.parts]
+    theirs, = [one for one in theirs if one is not None]
+    assert bare(mine) == bare(theirs)
+
+
+def test_the_comparison_of_syntax_trees_sees_a_difference():
+    one, other, third = (ast.parse(text).body[0] for text in (
+        "def f(x: int) -> int:\n    '''Doc.'''\n    if x < 0:\n        raise ValueError('no')\n    return x + 1",
+        "def f(x):\n    return x + 1", "def f(x):\n    return x + 2"))
+    assert bare(one) == bare(other) != bare(third)

@@ -1,8 +1,12 @@
-"""Build the notebooks: notebooks/source/NAME.py (percent script) → notebooks/NAME.ipynb, executed. One way only.
+"""Build the notebooks, one way only: notebooks/source/NAME.py (percent script) → what learners open, and the solved twin.
 
 python tools/notebooks.py [NAME …]     builds those, or all
+
+notebooks/NAME.ipynb              solutions replaced by `raise NotImplementedError("Exercise 3.1: …")`, checks allowed to raise
+notebooks/solutions/NAME.ipynb    the same, solved; only for sources that have exercises
 """
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -13,9 +17,10 @@ from nbclient import NotebookClient
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 SOURCES = NOTEBOOKS / "source"
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n(.*?)^[ \t]*### END SOLUTION[ \t]*$", re.MULTILINE | re.DOTALL)
 
 
-def build(source):
+def build(source, solved=False):
     """The notebook of one percent script, not executed; the same script always gives the same cells and ids."""
     notebook = jupytext.read(source, fmt="py:percent")
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
@@ -23,7 +28,30 @@ def build(source):
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02d}"                      # random ids would change the file at every build
         cell.metadata.pop("lines_to_next_cell", None)       # jupytext's note to itself
+        if cell.cell_type == "code":
+            _solve(cell) if solved else _stub(cell)
+        if "### " in cell.source and "SOLUTION" in cell.source:
+            sys.exit(f"{Path(source).name}, cell {number}: a SOLUTION marker without its partner, or in a text cell")
     return notebook
+
+
+def exercises(notebook):
+    """The numbers of a built notebook's exercises, "3.1" …, in order."""
+    return [cell.metadata["exercise"] for cell in notebook.cells if "exercise" in cell.metadata]
+
+
+def _solve(cell):
+    """Solutions stay, their markers go."""
+    cell.source = SOLUTION.sub(lambda match: match[2].rstrip("\n"), cell.source)
+
+
+def _stub(cell):
+    """Solutions go; calling what is left says which exercise it is. A check of a stub raises, which does not stop the notebook."""
+    if SOLUTION.search(cell.source):
+        name = re.search(r"^(?:def|class) (\w+)", cell.source, re.MULTILINE)[1]
+        cell.source = SOLUTION.sub(lambda m: f'{m[1]}raise NotImplementedError("Exercise {cell.metadata["exercise"]}: write {name}")', cell.source)
+    if re.match(r"check_\w+\(", cell.source):
+        cell.metadata["tags"] = [*cell.metadata.get("tags", []), "raises-exception"]
 
 
 def execute(notebook, folder):
@@ -37,17 +65,26 @@ def execute(notebook, folder):
     return notebook
 
 
+def write(notebook, path):
+    """Executes a built notebook and puts it at `path`, which is replaced only once all of it ran."""
+    print(f"{path.relative_to(NOTEBOOKS.parent)} …", flush=True)
+    path.parent.mkdir(exist_ok=True)
+    unfinished = path.with_name(f".{path.stem}.part")
+    nbformat.write(execute(notebook, path.parent), unfinished)
+    os.replace(unfinished, path)
+
+
 def main(names):
-    """Build the named notebooks, or all; each file is replaced only once its notebook ran to the end."""
+    """Build the named notebooks, or all."""
     there = {source.stem: source for source in sorted(SOURCES.glob("*.py"))}
     unknown = [name for name in names if name not in there]
     if unknown:
         sys.exit(f"no source for {', '.join(unknown)}; notebooks/source has: {', '.join(there)}")
     for name in names or there:
-        print(f"notebooks/{name}.ipynb …", flush=True)
-        unfinished = NOTEBOOKS / f".{name}.part"
-        nbformat.write(execute(build(there[name]), NOTEBOOKS), unfinished)
-        os.replace(unfinished, NOTEBOOKS / f"{name}.ipynb")
+        learners = build(there[name])
+        write(learners, NOTEBOOKS / f"{name}.ipynb")
+        if exercises(learners):
+            write(build(there[name], solved=True), NOTEBOOKS / "solutions" / f"{name}.ipynb")
 
 
 if __name__ == "__main__":

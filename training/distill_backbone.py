@@ -202,10 +202,11 @@ class Student(nn.Module):
 
     def forward(self, image):
         out = {}
-        for name, before, after in self.net.walk(image):
-            out[f"hint{name}"] = thin(before, name)[:, :HINTS[name]].float()
+        for name, *stages in self.net.walk(image):
+            narrow, before, after = (thin(stage, name) for stage in stages)
+            out[f"hint{name}"] = before[:, :HINTS[name]].float()
             if f"relu{name}" in TAPS:
-                out[f"relu{name}"] = self.net.heads[name](thin(after, name)).float()
+                out[f"relu{name}"] = self.net.listen(name, narrow, before, after).float()
         return out                                            # all before their ReLU: see `missed`
 
     @torch.no_grad()
@@ -316,8 +317,8 @@ def main():
     teacher.calibrate(torch.cat([pictures.crop(q) for q in pictures.photos[:24]]).to(device))
     student = Student().to(device).to(memory_format=torch.channels_last)
     student.rescale(pictures.batch(8).to(device))
-    matrices = [conv.weight for conv in student.net.trunk.values()]
-    vectors = [conv.bias for conv in student.net.trunk.values()] + list(student.net.heads.parameters())
+    matrices = [conv.weight for part in (student.net.trunk, student.net.wide) for conv in part.values()]
+    vectors = [p for p in student.parameters() if not any(p is matrix for matrix in matrices)]
     if a.optimizer == "muon":
         optimizers = [(Muon(matrices), a.lr), (torch.optim.Adam(vectors, betas=(0.9, 0.98)), 0.002)]
     else:

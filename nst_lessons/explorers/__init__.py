@@ -5,6 +5,7 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError(f'the explorers need {error.name}: pip install "nst_lessons[lab]"', name=error.name) from None
 
 from .drawing import side_by_side
+from .gram import GramExplorer
 from .playground import Playground
 
-__all__ = ["Playground", "side_by_side"]
+__all__ = ["GramExplorer", "Playground", "side_by_side"]

@@ -14,6 +14,8 @@ def in_plain_words(error):
     memory = isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in text
     if memory:
         return "this machine's memory does not suffice: choose a smaller size, or close other programs"
+    if isinstance(error, NotImplementedError):
+        return f"{text}: it is still a stub, so there is nothing to see yet"
     if isinstance(error, (ValueError, OSError, OptimizationError)):              # ours, written to be read
         return text
     return f"a fault of the program, not yours: {type(error).__name__}: {text}"

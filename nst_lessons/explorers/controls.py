@@ -16,6 +16,11 @@ def slider(label, value, least, most, step, tooltip):
     return widgets.IntSlider(value, least, most, step, description=label, tooltip=tooltip, style=_LABEL, layout=_FILL)
 
 
+def choice(label, options, value, tooltip=""):
+    """A drop-down list."""
+    return widgets.Dropdown(options=options, value=value, description=label, tooltip=tooltip, style=_LABEL, layout=_FILL)
+
+
 def log_slider(label, value, tooltip):
     """A slider from a hundredth to the hundredfold of `value`, ten stops to a decade; two digits are shown, as by `round_off`."""
     middle = math.log10(value)
@@ -31,10 +36,9 @@ def round_off(value):
 def picker(label, names, chosen):
     """A drop-down list of `names` and `chosen`, and a button to upload a picture of one's own."""
     options = [*names, *(() if chosen in names else (chosen,))]
-    choice = widgets.Dropdown(options=options, value=chosen, description=label, style=_LABEL, layout=_FILL)
     upload = widgets.FileUpload(accept="image/*", description=f"own {label}", tooltip="PNG, JPEG, WebP …",
                                 layout={"width": "max-content", "margin": "2px 2px 8px 130px"})
-    return choice, upload
+    return choice(label, options, chosen), upload
 
 
 def load_sample(name, size):

@@ -5,7 +5,6 @@ picture. The painting runs in a thread, so every control stays alive; whatever g
 """
 import base64
 import functools
-import html
 import io
 import os
 import time
@@ -20,19 +19,18 @@ from ..samples import samples
 from ..settings import Settings
 from ..stylize import finish, paint
 from .background import Background, Stopped
-from .captions import as_code, free_name, in_plain_words, stem
+from .captions import as_code, free_name, stem
 from .controls import load_sample, log_slider, picker, round_off, slider
 from .course import Course
 from .drawing import in_a_row
+from .explorer import Guarded
 
 LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
 _FRAMES = 15             # pictures a second at most: more would queue up in the browser and delay Stop
 _THUMBNAIL = 96          # px, the height of the two pictures above the canvas
-_LINES = "display: block; line-height: 1.4;"
-_RED = "color: var(--jp-error-color1, #b3261e)"
 
 
-class Playground:
+class Playground(Guarded):
     """A photograph painted in the style of a painting, with every knob in reach; displays itself in a notebook.
 
     photo, style: a sample's name or a picture's path, to begin with; more can be chosen or uploaded in the widget. Its controls
@@ -41,6 +39,7 @@ class Playground:
     """
 
     def __init__(self, photo="astronaut", style="starry"):
+        super().__init__()
         self._name = f"Playground(photo={str(photo)!r}, style={str(style)!r})"
         self._uploads, self._features, self._painted, self._background = {}, None, None, Background()
         self._make_controls(os.fspath(photo), os.fspath(style))
@@ -50,7 +49,7 @@ class Playground:
             self._preview(choice, thumbnail)
         self._connect()
         self._describe()
-        self._say("ready: press Paint")
+        self.say("ready: press Paint")
 
     def __repr__(self):
         return self._name
@@ -89,7 +88,6 @@ class Playground:
         self.thumbnails = [widgets.Image(format="jpeg", layout=small) for _ in range(2)]
         self.picture = widgets.Image(format="jpeg", layout={"width": "100%", "max_width": "384px", "margin": "4px 0"})
         self.curve = widgets.Image(format="png", layout={"width": "100%", "max_width": "384px", "display": "none"})
-        self.state, self.problem = (widgets.HTML(layout={"width": "auto"}) for _ in range(2))
         self.code = widgets.Textarea(rows=8, layout={"width": "auto"}, tooltip="the same painting in plain Python, to copy")
 
     def _arrange(self):
@@ -111,37 +109,21 @@ class Playground:
 
     def _connect(self):
         for choice, upload, thumbnail in zip((self.photo, self.style), (self.photo_upload, self.style_upload), self.thumbnails):
-            upload.observe(self._guarded(functools.partial(self._accept, choice, thumbnail)), "value")
-            choice.observe(self._guarded(functools.partial(self._chosen, choice, thumbnail)), "value")
+            upload.observe(self.guarded(functools.partial(self._accept, choice, thumbnail)), "value")
+            choice.observe(self.guarded(functools.partial(self._chosen, choice, thumbnail)), "value")
         for control in (self.alpha, self.beta, self.gamma, self.size, self.steps, *self.layers.values()):
-            control.observe(self._guarded(self._changed), "value")
-        self.paint.on_click(self._guarded(self._start))
-        self.stop.on_click(self._guarded(lambda _: self._background.stop()))
-        self.save.on_click(self._guarded(self._keep))
-
-    def _guarded(self, answer):
-        """`answer` for a callback: what it raises is shown until the next click, since JupyterLab would swallow it."""
-        def guarded(event):
-            self.problem.value = ""
-            try:
-                answer(event)
-            except Exception as error:
-                self._complain(error)
-        return guarded
-
-    def _say(self, text):
-        self.state.value = f'<span role="status" style="{_LINES} min-height: 2.8em">{html.escape(text)}</span>'
-
-    def _complain(self, error):
-        self.problem.value = f'<b role="alert" style="{_LINES} {_RED}">✗ {html.escape(in_plain_words(error))}</b>'
+            control.observe(self.guarded(self._changed), "value")
+        self.paint.on_click(self.guarded(self._start))
+        self.stop.on_click(self.guarded(lambda _: self._background.stop()))
+        self.save.on_click(self.guarded(self._keep))
 
     def _changed(self, _):
         idle = not self._background.running
         if idle:
-            self._say("")
+            self.say("")
         self._describe()
         if idle:
-            self._say("ready: press Paint")
+            self.say("ready: press Paint")
 
     def _describe(self):
         """The code to copy, or what keeps it from being written."""
@@ -195,7 +177,7 @@ class Playground:
     def _work(self, settings):
         """The painting, in the background's thread. Whatever ends it, the last picture stays, and can be saved."""
         self.paint.disabled, self.stop.disabled, self.save.disabled, self._painted = True, False, True, None
-        self._say("reading the pictures …")
+        self.say("reading the pictures …")
         began, course, ending = time.monotonic(), Course(), "broken off"
         try:
             photo, style = self._load(settings.content, settings.size), self._load(settings.style, settings.size)
@@ -205,8 +187,8 @@ class Playground:
         except Stopped:
             ending = "stopped"
         except Exception as error:
-            self._complain(error)
-        self._say(f"{ending} after {time.monotonic() - began:.0f} s · {course}")
+            self.complain(error)
+        self.say(f"{ending} after {time.monotonic() - began:.0f} s · {course}")
         self.paint.disabled, self.stop.disabled, self.save.disabled = False, True, self._painted is None
 
     def _make_features(self):
@@ -225,7 +207,7 @@ class Playground:
                 course.add(progress)
                 if time.monotonic() - shown > 1 / _FRAMES:
                     self._show(course)
-                    self._say(f"painting {course} · {course.time_left(settings, time.monotonic() - began)} left")
+                    self.say(f"painting {course} · {course.time_left(settings, time.monotonic() - began)} left")
                     shown = time.monotonic()
         finally:
             if course.last is not None:
@@ -242,4 +224,4 @@ class Playground:
         picture, settings = self._painted
         path = free_name(stem(settings))
         save_image(picture, path, settings)
-        self._say(f"saved as {path}, beside this notebook")
+        self.say(f"saved as {path}, beside this notebook")

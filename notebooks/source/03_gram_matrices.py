@@ -1,0 +1,353 @@
+# %% [markdown]
+# # 03 · Gram matrices
+#
+# **Why does a table of correlations capture *style*?**
+#
+# 35 minutes · lesson 02 · two CPU cores, no GPU, no network
+#
+# After this you can
+# - write the Gram matrix of a layer in three ways, and say what each number in it means,
+# - measure how far apart two styles are,
+# - make a texture from nothing but Gram matrices.
+
+# %%
+import torch
+import nst_lessons as nst
+from nst_lessons import plots
+from nst_lessons.checks import check_gram_by_einsum, check_gram_of_pieces, check_style_distance
+from nst_lessons.explorers import GramExplorer
+
+torch.manual_seed(0)
+features = nst.Features("tiny")
+
+# %% [markdown]
+# ## A picture that poses the question
+#
+# Left and middle were drawn by the same hand: another sky, no swirl at the same place, and yet one says at once *same style*.
+# Right was not. What does the eye compare, if not pixel with pixel?
+
+# %%
+starry, again, waves = (nst.load_image(name, size=256) for name in ("starry", "starry:1", "waves"))
+plots.show([starry, again, waves], ["starry", "starry:1", "waves"])
+
+# %% [markdown]
+# ## Predict first
+#
+# We take the 256 feature maps of layer `relu3_1` and shuffle their positions: all channels with the *same* shuffle. Then we
+# compute the Gram matrix, the table of products of channels, summed over all positions. It will
+#
+# - **a** change completely, since every shape is destroyed,
+# - **b** change a little,
+# - **c** not change at all.
+#
+# Note your answer. We shall see below, under *The real thing*.
+
+# %% [markdown]
+# ## Small enough for paper
+#
+# Two channels, 2 × 2 positions. Say channel 0 answers to *blue* and channel 1 to *horizontal stroke*.
+# Entry $G_{01}$ adds up blue × stroke over the four positions: $1·2 + 0·0 + 3·1 + 1·0 = 5$.
+#
+# Take a pencil and find the other three before you run the cell.
+
+# %%
+act = torch.tensor([[[[1., 0.], [3., 1.]],            # channel 0: blue
+                     [[2., 0.], [1., 0.]]]])          # channel 1: horizontal stroke → [1, 2, 2, 2]
+flat = act.flatten(2)                                 # [1, 2, 2, 2] → [1, 2, 4]: each channel's map as one row
+print(flat[0])
+print(flat[0] @ flat[0].T)                            # [2, 4] · [4, 2] → [2, 2]
+
+# %% [markdown]
+# ## The mathematics, and the function
+#
+# $$G_{ij} = \frac{1}{M} \sum_{k=1}^{M} F_{ik} F_{jk}$$
+#
+# $F$: a layer's activations, $N$ channels × $M = H·W$ positions. Gatys et al. (2016, eq. 3) write the plain sum; we divide by
+# $M$, so a large picture and a small one of the same style have the same table.
+
+# %%
+def gram_matrix(act, normalize="positions"):
+    """Gram matrix of one layer's activations: [B, C, H, W] → [B, C, C]."""
+    channels, positions = act.shape[1], act.shape[2] * act.shape[3]
+    divisors = {"none": 1, "positions": positions, "all": channels * positions}
+    flat = act.flatten(2)                                   # [B, C, H, W] → [B, C, H·W]
+    return flat @ flat.transpose(1, 2) / divisors[normalize]     # [B, C, H·W] · [B, H·W, C] → [B, C, C]
+
+
+print(gram_matrix(act, "none")[0])
+
+# %% [markdown]
+# ## The same by a loop, and by the library
+#
+# The loop says it slowest: go to every position, multiply what each pair of channels says there, add. The product of two
+# matrices does nothing else, only some hundred times faster.
+
+# %%
+def gram_by_loop(act):
+    table = torch.zeros(act.shape[1], act.shape[1])
+    for i in range(act.shape[1]):
+        for j in range(act.shape[1]):
+            for y in range(act.shape[2]):
+                for x in range(act.shape[3]):
+                    table[i, j] += act[0, i, y, x] * act[0, j, y, x]
+    return table / (act.shape[2] * act.shape[3])
+
+
+some = torch.rand(1, 5, 6, 7)
+torch.testing.assert_close(gram_by_loop(some), gram_matrix(some)[0])
+torch.testing.assert_close(nst.gram_matrix(some), gram_matrix(some))
+print("loop = product = library")
+
+# %% [markdown]
+# ## The real thing
+#
+# And your prediction? The shuffled map holds nothing that you would recognize, but its table is the same to the last digits:
+# **c**. A sum does not ask in which order it is taken. The Gram matrix forgets *where*, and keeps *what occurs together with what*.
+
+# %%
+act = features(starry, ["relu3_1"])["relu3_1"]                    # [1, 256, H, W]
+order = torch.randperm(act.shape[2] * act.shape[3])
+shuffled = act.flatten(2)[..., order].reshape(act.shape)          # [1, 256, H·W], its columns in another order → [1, 256, H, W]
+G, S = gram_matrix(act)[0], gram_matrix(shuffled)[0]
+print("symmetric:", torch.allclose(G, G.T, rtol=1e-4))
+print("shuffled, the maps differ:", not torch.allclose(act, shuffled))
+print("shuffled, the tables agree:", torch.allclose(G, S, rtol=1e-3, atol=1e-5))
+
+# %%
+busiest = act.mean(dim=(2, 3))[0].argmax()
+plots.show([act[0, busiest], shuffled[0, busiest]], ["the busiest channel", "its positions shuffled"])
+
+# %% [markdown]
+# ## Explore
+#
+# Change the layer, the pictures, the shuffle. Bright entries are pairs of channels that often speak together; the third
+# table is the difference: white where the styles agree, red where B has more, blue where A has.
+#
+# Find two pictures far apart at `relu1_1` (their colors) that come closer at `relu4_1`.
+
+# %%
+GramExplorer(gram=gram_matrix)
+
+# %% [markdown]
+# ## What changed? Why?
+#
+# Choose *the feature map's positions*, then *the picture's pixels*. Why does only one of them change the table?
+#
+# <details><summary>Answer</summary>
+#
+# Positions of the map: the same columns of numbers in another order, the same sum. Pixels of the picture: the network now sees
+# noise. Edges and strokes are gone *before* the channels could answer to them. Even at `relu1_1` the table changes: its channels look at 3 × 3 pixels.
+#
+# </details>
+
+# %% [markdown]
+# ## Exercise 3.1 · One line of einsum
+# ●○○ · 5 minutes
+#
+# Write the Gram matrix of a batch with a single `torch.einsum`, divided by **H·W**. The letters say it all: which of
+# them occur on the left of the arrow only are summed over.
+
+# %% exercise="3.1"
+def gram_by_einsum(act):
+    """act: [B, C, H, W] → [B, C, C], ÷ H·W."""
+    ### BEGIN SOLUTION
+    return torch.einsum("bihw,bjhw->bij", act, act) / (act.shape[2] * act.shape[3])
+    ### END SOLUTION
+
+# %%
+check_gram_by_einsum(gram_by_einsum)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# The same tensor goes in twice. Its channel needs a letter of its own each time; batch, height and width share theirs.
+#
+# </details>
+# <details><summary>Second hint</summary>
+#
+# The arrow ends in three letters: batch, first channel, second channel. `act.shape[2] * act.shape[3]` counts positions.
+#
+# </details>
+# <details><summary>Help, I get …</summary>
+#
+# *“…subscript i appears twice”*: the two channels need different letters. *A shape [C, C]*: the batch's letter is missing after the arrow.
+#
+# </details>
+
+# %% [markdown]
+# ## Exercise 3.2 · How far apart are two styles?
+# ●●○ · 8 minutes
+#
+# $$d = \frac{\lVert G - A\rVert^2}{\lVert A\rVert^2}$$
+#
+# with $G$ from one layer's activations of your picture and $A$ from those of the painting, both ÷ H·W. 0: same style.
+# 1: as far as a black picture. One number for each picture of the batch.
+
+# %% exercise="3.2"
+def style_distance(act, style_act):
+    """act: [B, C, H, W], style_act: [1 or B, C, H', W'] → [B]."""
+    ### BEGIN SOLUTION
+    G, A = gram_matrix(act), gram_matrix(style_act)
+    return (G - A).pow(2).sum(dim=(1, 2)) / A.pow(2).sum(dim=(1, 2))
+    ### END SOLUTION
+
+# %%
+check_style_distance(style_distance)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# ‖·‖² of a matrix is the sum of all its entries, squared. Sum over the two channel dimensions and leave the batch alone.
+#
+# </details>
+# <details><summary>Second hint</summary>
+#
+# `.pow(2).sum(dim=(1, 2))` turns [B, C, C] into [B]. You need it twice.
+#
+# </details>
+# <details><summary>Help, I get …</summary>
+#
+# *A distance that grows with the picture*: the Gram matrices are not divided by H·W. *One number for a batch of two*: `dim=` is missing in `sum`.
+#
+# </details>
+
+# %% [markdown]
+# ## Exercise 3.3 · In pieces
+# ●●○ · 8 minutes
+#
+# A picture too large for memory comes as a list of pieces [1, C, H, Wᵢ], of different widths. Make the Gram matrix
+# of the whole, ÷ all positions, holding one piece at a time. (Lesson 10 paints huge pictures with this.)
+
+# %% exercise="3.3"
+def gram_of_pieces(pieces):
+    """pieces: a list of [1, C, H, Wᵢ] → [1, C, C], ÷ the positions of all pieces together."""
+    ### BEGIN SOLUTION
+    total, positions = 0, 0
+    for act in pieces:
+        total = total + gram_matrix(act, "none")
+        positions += act.shape[2] * act.shape[3]
+    return total / positions
+    ### END SOLUTION
+
+# %%
+check_gram_of_pieces(gram_of_pieces)
+
+# %% [markdown]
+# <details><summary>Hint</summary>
+#
+# Sums can be added, means cannot. Which `normalize` gives the plain sum?
+#
+# </details>
+# <details><summary>Second hint</summary>
+#
+# Keep two things while you walk through the list: the sum of `gram_matrix(piece, "none")` and the count of positions. Divide once, at the end.
+#
+# </details>
+# <details><summary>Help, I get …</summary>
+#
+# *Right for equal widths, wrong for others*: you averaged averages. *The values grow from call to call*: `+=` writes into a piece's own table; use `total = total + …`.
+#
+# </details>
+
+# %% [markdown]
+# ## With your own function
+#
+# The same explorer, fed with *your* einsum. While it is a stub, the explorer says so. Once the check is content, try it
+# without the division, and watch what happens to the distance when A and B differ in nothing but their size.
+
+# %%
+GramExplorer(gram=gram_by_einsum)
+
+# %% [markdown]
+# ## Like with like
+#
+# Eight pictures, four hands: two by each. The table holds the mean distance over five layers. Does each picture find its sibling?
+
+# %%
+names = [name + seed for name in ("starry", "waves", "mosaic", "ink_wash") for seed in ("", ":1")]
+paintings = [nst.load_image(name, size=128) for name in names]
+distances = torch.tensor([[nst.style_error(a, b, features) for b in paintings] for a in paintings])
+nearest = (distances + 1e9 * torch.eye(8)).argmin(dim=0)
+print("each picture's nearest is its sibling:", [names[i].split(":")[0] for i in nearest] == [n.split(":")[0] for n in names])
+plots.table(distances.clamp(max=2), names)
+
+# %% [markdown]
+# *Each column is measured against that painting's own tables; 2 stands for two or more. Dark 2 × 2 blocks along the diagonal are siblings.*
+#
+# ## A texture from Gram matrices alone
+#
+# Now backwards. We start from noise and change its *pixels* until its five tables agree with the painting's. No pixel of the painting is
+# looked at: only the tables. (How the optimizer works is lesson 05.)
+
+# %%
+layers = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
+
+
+def texture(style, size=128, evaluations=60):
+    targets = {name: gram_matrix(act) for name, act in features(style, layers).items()}
+    image = (0.5 + 0.1 * torch.randn(1, 3, size, size)).requires_grad_()
+    optimizer = torch.optim.LBFGS([image], max_iter=evaluations, max_eval=evaluations, line_search_fn="strong_wolfe")
+
+    def closure():
+        optimizer.zero_grad()
+        acts = features(image, layers)
+        loss = sum((gram_matrix(acts[n]) - targets[n]).pow(2).sum() / targets[n].pow(2).sum() for n in layers)
+        loss.backward()
+        return loss
+    optimizer.step(closure)
+    return image.detach()
+
+# %%
+small = [nst.load_image(name, size=128) for name in ("starry", "waves", "mosaic")]
+textures = [texture(style) for style in small]
+for style, made in zip(small, textures):
+    print("style error under 0.05:", nst.style_error(made, style, features) < 0.05)
+plots.show(small + textures, ["starry", "waves", "mosaic"] + ["from its tables"] * 3, columns=3)
+
+# %% [markdown]
+# *Strokes, colors and their neighborhoods came back; where things stood did not. That is what we shall call style.*
+#
+# ## Break it
+#
+# Six pictures or maps against the tables of `starry`. Which will count as the same style, and which as a stranger? Guess each
+# line before you run the cell.
+
+# %%
+def far(act, A, normalize="positions"):
+    return f"{(gram_matrix(act, normalize) - A).pow(2).sum() / A.pow(2).sum():.2f}"
+
+
+see = lambda picture: features(picture, ["relu3_1"])["relu3_1"]
+mix = lambda x: x.flatten(2)[..., torch.randperm(x.shape[2] * x.shape[3])].reshape(x.shape)     # other positions, all channels alike
+act, smaller = see(starry), see(nst.load_image("starry", size=128))
+A = gram_matrix(act)
+print("its sibling                     ", far(see(again), A))
+print("a smaller copy, divided by H·W  ", far(smaller, A))
+print("a smaller copy, plain sums      ", far(smaller, gram_matrix(act, "none"), "none"))
+print("the map's positions shuffled    ", far(mix(act), A))
+print("each channel shuffled on its own", far(torch.cat([mix(one) for one in act.split(1, dim=1)], dim=1), A))
+print("the picture's pixels shuffled   ", far(see(mix(starry)), A))
+
+# %% [markdown]
+# *Shuffled alike, nothing is lost; shuffled each on its own, the channels no longer meet at the same places, and what they said
+# together is gone. That togetherness is the style.*
+#
+# ## What to remember
+#
+# | symbol | shape | code | meaning |
+# |---|---|---|---|
+# | $F$ | [B, N, H, W] | `act` | what N channels say at each position |
+# | $M$ | number | `H * W` | positions |
+# | $G_{ij}$ | [B, N, N] | `gram_matrix(act)` | how often channels i and j speak together, wherever |
+# | $A$ | [1, N, N] | `gram_matrix(style_act)` | the same of the painting: the target |
+# | $d$ | [B] | `style_distance` | ‖G − A‖² / ‖A‖² |
+
+# %% [markdown]
+# ## Before you go
+#
+# 1. A checkerboard and its negative: same Gram matrix at every layer?
+# 2. Why has the Gram matrix of `relu1_1` so little to say about swirls?
+# 3. What would a Gram matrix of a *photograph's* deep layer keep of a face?
+#
+# We have a number for *style*. For *content*, and for smoothness, we need two more, and the gradients of all three: that is
+# **[04 · Three losses](04_three_losses.ipynb)**.

@@ -1,0 +1,115 @@
+"""What all checks share: how an answer is tried, compared with the truth, and told why it is wrong."""
+import functools
+
+import torch
+
+
+class Wrong(AssertionError):
+    """An answer that a check refuses; a notebook shows its one line, without a traceback."""
+
+    def _render_traceback_(self):
+        return [f"✗ {self}"]
+
+
+class NotWritten(NotImplementedError):
+    """An exercise that is still a stub; a notebook shows its one line, without a traceback."""
+
+    def _render_traceback_(self):
+        return [f"○ {self}"]
+
+
+def exercise(number, right):
+    """Makes a check of a function that raises Wrong: stubs and crashes are told as such, a right answer prints `right`."""
+    def decorate(check):
+        @functools.wraps(check)
+        def checked(*answers, **options):
+            try:
+                check(*answers, **options)
+            except Wrong as wrong:
+                raise Wrong(f"Exercise {number}: {wrong}") from None
+            except NotImplementedError:
+                raise NotWritten(f"Exercise {number} is not written yet: replace the line `raise NotImplementedError(…)` "
+                                 "with your own, run that cell, then this one again") from None
+            print(f"✓ Exercise {number}: {right}")
+        checked.exercise = number
+        return checked
+    return decorate
+
+
+def attempt(function, *args, on=""):
+    """function(*args); a crash becomes Wrong, with the error in one line. `on`: what it was tried on, for the message."""
+    try:
+        return function(*args)
+    except (NotImplementedError, Wrong):
+        raise
+    except Exception as error:
+        raise Wrong(f"your function stops{f' on {on}' if on else ''} with {type(error).__name__}: "
+                    f"{' '.join(str(error).split())}") from error
+
+
+def same(answer, truth, what="the answer", slips=(), rtol=1e-4, atol=1e-6):
+    """Raises Wrong unless `answer` is `truth` [any shape] up to float error; says what slip would give that answer.
+
+    slips: [(message, the tensor that this slip gives), …], tried in turn once the answer is not the truth.
+    """
+    if answer is None:
+        raise Wrong(f"{what} is None: does every path of your function `return` something?")
+    if not isinstance(answer, torch.Tensor):
+        if not isinstance(answer, (int, float)) or truth.ndim:
+            raise Wrong(f"{what} is a {type(answer).__name__}; a tensor of shape {_shape(truth)} is wanted")
+        answer = torch.tensor(float(answer))
+    found = answer.detach().to(torch.float64)
+    truth = truth.detach().to(torch.float64)
+    near = functools.partial(torch.allclose, rtol=rtol, atol=atol)
+    if found.shape == truth.shape and near(found, truth):
+        return
+    for message, slip in slips:
+        slip = slip.detach().to(torch.float64)
+        if slip.shape == found.shape and near(found, slip):
+            raise Wrong(message)
+    if found.shape != truth.shape:
+        raise Wrong(f"{what} has shape {_shape(found)}; {_shape(truth)} is wanted")
+    if not found.isfinite().all():
+        raise Wrong(f"{what} holds NaN or infinity: is something divided by zero?")
+    raise Wrong(f"{what} is not right: {_difference(found, truth)}")
+
+
+def differentiable(function, *args, what="the answer"):
+    """Raises Wrong unless a gradient reaches the first of `args`, which an optimizer will need."""
+    first = args[0].detach().clone().requires_grad_()
+    out = attempt(function, first, *args[1:])
+    if not isinstance(out, torch.Tensor) or not out.requires_grad:
+        raise Wrong(f"no gradient passes through {what}: compute it with torch alone, without .item(), .numpy(), .detach() or no_grad")
+    out.sum().backward()
+    if first.grad is None or not first.grad.abs().sum() > 0:
+        raise Wrong(f"the gradient of {what} is zero everywhere: does it still depend on what goes in?")
+
+
+def untouched(function, *args, what="your function"):
+    """function(*args), with Wrong when it has written into one of the tensors that it was given."""
+    before = [one.clone() if isinstance(one, torch.Tensor) else one for one in args]
+    out = attempt(function, *args)
+    for one, copy in zip(args, before):
+        if isinstance(one, torch.Tensor) and not torch.equal(one, copy):
+            raise Wrong(f"{what} changes the tensor that it is given; make a new one instead (no +=, no trailing-underscore methods)")
+    return out
+
+
+def _shape(tensor):
+    return str(list(tensor.shape)) if tensor.ndim else "[] (a single number)"
+
+
+def _difference(found, truth):
+    """"everywhere 4 times too large", or the place where the two differ most."""
+    ratio = found / torch.where(truth == 0, torch.nan, truth)
+    ratio = ratio[ratio.isfinite()]
+    if ratio.numel() and (ratio - ratio.mean()).abs().max() <= 1e-4 * ratio.mean().abs() and ratio.mean().abs() > 1e-12:
+        factor = ratio.mean().item()
+        if factor < 0 and abs(factor + 1) < 1e-4:
+            return "it has the wrong sign"
+        return f"it is everywhere {factor:.6g} times the right value"
+    if truth.ndim == 0:
+        return f"right would be {truth.item():.6g}, yours is {found.item():.6g}"
+    place = tuple((found - truth).abs().flatten().argmax().unsqueeze(0).tolist()) if truth.ndim == 1 else \
+        tuple(int(i) for i in torch.unravel_index((found - truth).abs().argmax(), truth.shape))
+    return f"at {list(place)} right would be {truth[place].item():.6g}, yours is {found[place].item():.6g}"

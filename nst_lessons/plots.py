@@ -1,0 +1,91 @@
+"""Figures of the lessons, with matplotlib: pictures in a row, matrices as colors, curves, tables. Each displays itself."""
+import io
+
+import torch
+
+WIDTH, DPI = 6, 80                       # inches, dots per inch: a notebook stays small
+# Okabe & Ito's colors: told apart by color-blind eyes too.
+COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+
+
+def _figure(rows, columns, height, **options):
+    """A figure of `rows` × `columns` axes, `height` inches a row, and the axes as a flat list."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, rows * height), dpi=DPI, squeeze=False,
+                                layout="constrained", **options)
+    return plt, figure, list(axes.flat)
+
+
+def show(pictures, titles=None, columns=None):
+    """Pictures in rows. pictures: a list of [1, 3, H, W] or [3, H, W] in [0, 1] (clamped), or of [H, W], shown in gray from least to most."""
+    columns = columns or min(len(pictures), 5)
+    rows = -(-len(pictures) // columns)
+    shapes = [one.shape[-2] / one.shape[-1] for one in pictures]
+    plt, figure, axes = _figure(rows, columns, WIDTH / columns * max(shapes) + (0.3 if titles else 0.05))
+    for axis in axes:
+        axis.set_axis_off()
+    for axis, picture, title in zip(axes, pictures, titles or [""] * len(pictures)):
+        picture = picture.detach().cpu().float()
+        if picture.ndim == 2:
+            axis.imshow(picture.numpy(), cmap="gray")
+        else:
+            axis.imshow(picture.reshape(picture.shape[-3:]).clamp(0, 1).permute(1, 2, 0).numpy())
+        axis.set_title(title, fontsize=9)
+    _as_jpeg(plt, figure)
+
+
+def _as_jpeg(plt, figure):
+    """Displays a figure full of pictures as JPEG: a quarter of the bytes of the PNG that `plt.show()` would leave in the notebook."""
+    from IPython.display import Image, display
+
+    file = io.BytesIO()
+    figure.savefig(file, format="jpeg", pil_kwargs={"quality": 88, "subsampling": 0})
+    plt.close(figure)
+    display(Image(file.getvalue(), format="jpeg"))
+
+
+def matrices(tables, titles=None, columns=None, limit=None):
+    """Matrices [N, M] as colors, all on one scale (viridis from 0 to `limit`, or blue-white-red around 0 when some entry is negative)."""
+    columns = columns or min(len(tables), 4)
+    tables = [table.detach().cpu().float() for table in tables]
+    signed = any((table < 0).any() for table in tables)
+    limit = limit or max(table.abs().max().item() for table in tables)
+    plt, figure, axes = _figure(-(-len(tables) // columns), columns, WIDTH / columns + 0.2)
+    for axis in axes:
+        axis.set_axis_off()
+    for axis, table, title in zip(axes, tables, titles or [""] * len(tables)):
+        image = axis.imshow(table.numpy(), cmap="RdBu_r" if signed else "viridis", vmin=-limit if signed else 0, vmax=limit)
+        axis.set_title(title, fontsize=9)
+    figure.colorbar(image, ax=axes, shrink=0.8, pad=0.02)
+    plt.show()
+
+
+def table(values, names, columns=None, digits=2):
+    """A table of numbers [N, M] on colors, with the names of its rows (and of its columns, the same unless given)."""
+    values = torch.as_tensor(values).detach().cpu().float()
+    columns = columns or names
+    plt, _, (axis,) = _figure(1, 1, 0.42 * len(names) + 0.9)
+    axis.imshow(values.numpy(), cmap="viridis", aspect="auto")
+    axis.set_xticks(range(len(columns)), columns, rotation=30, ha="right", fontsize=8)
+    axis.set_yticks(range(len(names)), names, fontsize=8)
+    middle = (values.min() + values.max()) / 2
+    for row, line in enumerate(values):
+        for column, value in enumerate(line):
+            axis.text(column, row, f"{value:.{digits}f}", ha="center", va="center", fontsize=8,
+                      color="white" if value < middle else "black")
+    plt.show()
+
+
+def curves(lines, xlabel="evaluations", ylabel="loss", log=True):
+    """Curves with their names at the right end. lines: {name: list of values, or of (x, value)}."""
+    plt, _, (axis,) = _figure(1, 1, 2.6)
+    for (name, points), color in zip(lines.items(), COLORS):
+        points = [point if isinstance(point, tuple) else (number, point) for number, point in enumerate(points, 1)]
+        xs, ys = zip(*points)
+        axis.plot(xs, ys, color=color, linewidth=1.8)
+        axis.annotate(f" {name}", (xs[-1], ys[-1]), color=color, fontsize=9, va="center", annotation_clip=False)
+    axis.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.grid(alpha=0.3)
+    plt.show()
