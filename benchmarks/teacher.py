@@ -27,17 +27,20 @@ class Composite(nn.Module):
 
     def forward(self, image, wanted):
         """{layer: activations} of the layers wanted; image: [B, 3, H, W] in [0, 1]."""
+        found = self.everything(image)
+        return {layer: found[layer] for layer in self.layers if layer in wanted}
+
+    def everything(self, image):
+        """{layer: activations} of all layers, and the compressed network's hidden ones as hint1_1 … hint5_1."""
         found = {}
-        if {"relu1_1", "relu2_1", "relu3_1"} & set(wanted):
-            for name, x in self._walk((image * 255).flip(1) - self.mean, self.wide, "3_1", "constant"):
-                found[f"relu{name}"] = x
+        for name, x in self._walk((image * 255).flip(1) - self.mean, self.wide, "3_1", "constant"):
+            found[f"relu{name}"] = x
         start = F.conv2d(image, self.deep["preprocess_weight"], self.deep["preprocess_bias"])
         for name, x in self._walk(start, self.deep, "5_1", "reflect"):
+            found[f"hint{name}"] = x
             if name in ("4_1", "5_1"):
                 found[f"relu{name}"] = F.relu(F.conv2d(x, self.deep[f"conv{name}_to_vgg19_weight"], self.deep[f"conv{name}_to_vgg19_bias"]))
-            if name == "4_2":
-                found["relu4_2"] = x
-        return {layer: found[layer] for layer in self.layers if layer in wanted}
+        return found | {"relu4_2": found["hint4_2"]}
 
     @staticmethod
     def _walk(x, weights, upto, padding):

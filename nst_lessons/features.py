@@ -168,6 +168,11 @@ class Features(nn.Module):
         return super().train(False)
 
     @property
+    def device(self):
+        """Where the network computes; the CPU for a registered one that has neither weights nor buffers."""
+        return next((own.device for own in chain(self.backbone.parameters(), self.backbone.buffers())), torch.device("cpu"))
+
+    @property
     def layers(self):
         """Every layer's name, in order of depth."""
         return list(self.backbone.layers)
@@ -204,9 +209,8 @@ class Features(nn.Module):
             return {}
         if image.ndim != 4 or image.shape[1] != 3:
             raise ValueError(f"Features wants pictures [B, 3, H, W], got a tensor of shape {list(image.shape)}")
-        own = next(chain(self.backbone.parameters(), self.backbone.buffers()), image)    # a registered network may have neither
         try:
-            return self.backbone(image.to(own.device, memory_format=torch.channels_last), wanted)
+            return self.backbone(image.to(self.device, memory_format=torch.channels_last), wanted)
         except RuntimeError as error:
             if "too small" not in str(error) and "greater than actual input" not in str(error):
                 raise

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+from torch import nn
+from torch.nn import functional as F
 
 from .gram import gram_matrix
 
@@ -86,18 +88,26 @@ class ContentTerm:
 
 
 class _GramSum(torch.autograd.Function):
-    """gram_matrix(act, "none") with a cheaper gradient: autograd forms dG·F and dGᵀ·F, and (dG + dGᵀ)·F is one product."""
+    """gram_matrix(act, "none") and its gradient (dG + dGᵀ) F, both as 1×1 convolutions.
+
+    A matrix times all positions *is* a 1×1 convolution, and Σ F Fᵀ is what the weights of one would get as gradient. On a CPU
+    those kernels take about half the time of the same products by matmul, which is a fifth of a whole evaluation.
+    """
 
     @staticmethod
     def forward(ctx, act):
         ctx.save_for_backward(act)
-        return gram_matrix(act, "none")
+        if act.is_cuda:                                           # there matmul is the fast one
+            return gram_matrix(act, "none")
+        channels = act.shape[1]
+        return torch.cat([nn.grad.conv2d_weight(one, (channels, channels, 1, 1), one)[None, ..., 0, 0]
+                          for one in act.split(1)])               # [B, C, C], picture by picture
 
     @staticmethod
     def backward(ctx, grad):
         act, = ctx.saved_tensors
-        columns = act.flatten(2).transpose(1, 2)                  # [B, H·W, C]: in this order the product lies as convolutions like it
-        return (columns @ (grad + grad.transpose(1, 2))).transpose(1, 2).reshape(act.shape)
+        kernels = (grad + grad.transpose(1, 2))[..., None, None]  # [B, C, C, 1, 1]
+        return torch.cat([F.conv2d(one, kernel) for one, kernel in zip(act.split(1), kernels)])
 
 
 class StyleTerm:

@@ -82,10 +82,9 @@ def paint(photo, style, settings, features=None, state=None):
     `features`: a ready network, else the settings' own. `state`: a Progress.state(), to go on.
     """
     features = features or Features(settings.backbone, settings.weights, settings.pooling)
-    device = next(features.parameters()).device
     size = settings.size or (max(photo.shape[2:]) if isinstance(photo, torch.Tensor) else _FILE_SIZE)
-    photo = _picture(photo, size).to(device)
-    styles = [_picture(one, style_side(size, settings)).to(device)
+    photo = _picture(photo, size).to(features.device)
+    styles = [_picture(one, style_side(size, settings)).to(features.device)
               for one in (style if isinstance(style, (list, tuple)) else [style])]
     sizes = pyramid(size, settings.levels, photo.shape)[-settings.steps:]              # an evaluation for each, at least
     counts = budgets(settings.steps, len(sizes))

@@ -176,15 +176,16 @@ def test_average_pooling_does_not_darken_the_border():
 
 @torch.no_grad()
 def _tiny_walk(state, picture, pooling):
-    """The trunk of 3×3 convolutions, heads where there are any: straight from the weights."""
+    """The trunk of 3×3 convolutions, widened and listened to where there are weights for that: straight from the weights."""
     x, acts = (picture - 0.45) / 0.25, {}
+    by = lambda part, name, x: F.conv2d(x, state[f"{part}.{name}.weight"], state[f"{part}.{name}.bias"])
     for name in [key.split(".")[1] for key in state if key.startswith("trunk") and key.endswith("weight")]:
         if name[2] == "1" and name[0] != "1":
             x = (F.max_pool2d if pooling == "max" else F.avg_pool2d)(x, 2)
-        before = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), state[f"trunk.{name}.weight"], state[f"trunk.{name}.bias"])
+        narrow = by("trunk", name, F.pad(x, (1, 1, 1, 1)))
+        before = by("wide", name, narrow) if f"wide.{name}.weight" in state else narrow
         x = before.clamp(min=0)
-        head = state.get(f"heads.{name}.weight")
-        seen = before if head is None else F.conv2d(x, head, state[f"heads.{name}.bias"])
+        seen = before if f"heads.{name}.weight" not in state else by("heads", name, x if name in ("4_1", "5_1") else narrow)
         acts["conv" + name], acts["relu" + name] = seen, seen.clamp(min=0)
     return acts
 

@@ -20,13 +20,14 @@ import time
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
-from nst_lessons.tiny import TinyVGG, TRUNK                                  # noqa: E402
+from benchmarks.teacher import Composite                                     # noqa: E402
+from nst_lessons.tiny import TinyVGG                                         # noqa: E402
 
 HELD_OUT = {"munch_the_scream", "van_gogh_cafe_terrace", "van_gogh_houses"}
 STYLE_TAPS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
@@ -35,38 +36,18 @@ LATE_TAPS = TAPS | {"relu3_1": 3.0, "relu5_1": 5.0}       # the same in the last
 HINTS = {"1_1": 16, "1_2": 16, "2_1": 32, "2_2": 32, "3_1": 64, "3_2": 64, "3_3": 64, "3_4": 64,      # so many of the trunk's
          "4_1": 128, "4_2": 128, "4_3": 128, "4_4": 128, "5_1": 128}      # channels are shown the compressed teacher's hidden layers
 STRIDE = {"1": 2, "2": 2}                                 # in these blocks every second position is enough to learn from
-BLOCKS = ["1_1", "1_2", "2_1", "2_2", "3_1", "3_2", "3_3", "3_4", "4_1", "4_2", "4_3", "4_4", "5_1"]
 
 
 class Teacher:
     """The composite teacher: {tap: activations}, scaled so that each tap's mean over photographs is about one."""
 
     def __init__(self, folder, device):
-        load = lambda name: {k: v.float().to(device).contiguous(memory_format=torch.channels_last) if v.ndim == 4 else v.float().to(device)
-                             for k, v in load_file(folder / name).items()}
-        self.vgg = load("vgg19_oxford_conv1_1_to_conv3_4.safetensors")
-        self.small = load("vgg19_compressed_conv1_1_to_conv5_1.safetensors")
-        self.mean = torch.tensor([103.939, 116.779, 123.68], device=device).view(1, 3, 1, 1)
+        self.net = Composite(folder).requires_grad_(False).to(device, memory_format=torch.channels_last)
         self.scale = {}
 
-    def _walk(self, x, weights, upto, mode):
-        found = {}
-        for name in BLOCKS:
-            if name.endswith("_1") and name != "1_1":
-                x = F.max_pool2d(x, 2)
-            x = F.pad(x, (1, 1, 1, 1), mode=mode)
-            x = F.relu(F.conv2d(x, weights[f"conv{name}.weight"], weights[f"conv{name}.bias"]))
-            found[name] = x
-            if name == upto:
-                return found
-
     def raw(self, image):
-        wide = self._walk((image * 255).flip(1) - self.mean, self.vgg, "3_1", "constant")
-        c = self.small
-        deep = self._walk(F.conv2d(image, c["preprocess.weight"], c["preprocess.bias"]), c, "5_1", "reflect")
-        out = {f"relu{n}": wide[n] for n in ("1_1", "2_1", "3_1")}
-        out |= {f"relu{n}": F.relu(F.conv2d(deep[n], c[f"conv{n}_to_vgg19.weight"], c[f"conv{n}_to_vgg19.bias"])) for n in ("4_1", "5_1")}
-        return out | {"relu4_2": deep["4_2"]} | {f"hint{n}": deep[n] for n in HINTS}
+        found = self.net.everything(image)
+        return {name: found[name] for name in [*TAPS, *(f"hint{n}" for n in HINTS)]}
 
     def __call__(self, image):
         return {name: act.float() * self.scale.get(name, 1.0) for name, act in self.raw(image).items()}
