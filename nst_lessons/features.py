@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from . import loading
+from .images import IMAGENET_MEAN, IMAGENET_STD, normalize
 from .tiny import TinyVGG
 
-_IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _VGG_BLOCKS = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}         # convolutions in each block
 _VGG_WIDTHS = (64, 128, 256, 512, 512)                                     # their channels
 _POOLS = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}
@@ -31,15 +31,15 @@ _CONTENT_LAYERS = {
 
 
 class _Normalize(nn.Module):
-    """[0, 1] → what networks trained on ImageNet expect: (x − mean) / std per channel."""
+    """[0, 1] → what networks trained on ImageNet expect. Its numbers are buffers, so they are where the network is."""
 
     def __init__(self):
         super().__init__()
-        self.register_buffer("mean", torch.tensor(_IMAGENET_MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(_IMAGENET_STD).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN), persistent=False)
+        self.register_buffer("std", torch.tensor(IMAGENET_STD), persistent=False)
 
     def forward(self, image):
-        return (image - self.mean) / self.std
+        return normalize(image, self.mean, self.std)
 
 
 class _VGG(nn.Module):

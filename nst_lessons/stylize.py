@@ -8,7 +8,7 @@ import torch
 from .features import Features
 from .images import SMALLEST, ImageError, keep_color, load_image, resize
 from .losses import Objective, Terms
-from .optimize import optimize
+from .optimize import Spectrum, optimize
 from .settings import Settings
 
 _COARSEST, _RATIO, _LESS = 96, 1.6, 0.75     # px of the first level; from level to level: the size, and the evaluations
@@ -92,15 +92,27 @@ def paint(photo, style, settings, features=None, state=None):
     for level in range(first, len(sizes)):
         content = resize(photo, sizes[level])
         targets = [resize(one, longer_side(one.shape, sizes[level] * settings.style_scale)) for one in styles]
-        image = _start(settings, content, targets) if image is None else resize(image, tuple(content.shape[2:]))
+        if state is not None:
+            start = state["start"].to(content)
+        else:
+            start = _start(settings, content, targets) if image is None else resize(image, tuple(content.shape[2:]))
         objective = Objective(features, content, targets, settings.alpha, settings.beta, settings.gamma, settings.content_layers,
                               settings.style_layers, settings.scaling, settings.style_weights)
         inner, state = (state["step"], None) if state else (None, None)
-        for step in optimize(image, objective, settings.method, counts[level], state=inner):
-            image = step.image
-            yield Progress(level, len(sizes), done + step.evaluations, sum(counts), step.terms, image,
-                           lambda level=level, done=done, step=step: {"level": level, "done": done, "step": step.state()})
+        for step, image in _steps(settings, start, objective, counts[level], inner):
+            yield Progress(level, len(sizes), done + step.evaluations, sum(counts), step.terms, image, lambda level=level, done=done,
+                           start=start, step=step: {"level": level, "done": done, "start": start, "step": step.state()})
         done += counts[level]
+
+
+def _steps(settings, start, objective, budget, state):
+    """(Step, picture) from `start` on: L-BFGS in a picture's spectrum, Adam, which scales each pixel's step itself, on the pixels."""
+    if settings.method == "adam":
+        yield from ((step, step.image) for step in optimize(start, objective, "adam", budget, state=state))
+        return
+    picture = Spectrum(start)
+    for step in optimize(torch.zeros_like(start), lambda z: objective(picture(z)), settings.method, budget, state=state):
+        yield step, picture(step.image)
 
 
 def _picture(source, size):

@@ -4,9 +4,10 @@ import math
 import pytest
 import torch
 
-from nst_lessons import Features, Objective, OptimizationError, optimize
+from nst_lessons import Features, Objective, OptimizationError, load_image, optimize
 from nst_lessons.checkpoint import load_checkpoint, save_checkpoint
 from nst_lessons.losses import Terms
+from nst_lessons.optimize import Spectrum
 
 METHODS = ["lbfgs", "adam"]
 
@@ -376,3 +377,33 @@ def test_only_the_latest_step_has_a_state():
     assert second.state()["evaluations"] == second.evaluations
     with pytest.raises(RuntimeError, match="only the latest step"):
         first.state()
+
+
+# --- pictures by their waves ------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("height, width", [(24, 32), (15, 20), (16, 17)])
+def test_spectrum_scales_each_wave_by_its_frequency(height, width):
+    start = torch.rand(1, 3, height, width, dtype=torch.float64)
+    picture = Spectrum(start)
+    torch.testing.assert_close(picture(torch.zeros_like(start)), start)
+    y, x = torch.arange(height, dtype=torch.float64)[:, None], torch.arange(width, dtype=torch.float64)[None]
+    wave = lambda down, across: torch.cos(2 * math.pi * (down * y / height + across * x / width)).expand(1, 3, -1, -1)
+    seen = []
+    for down, across in [(0, 0), (1, 0), (0, 3), (-2, 5), (height // 3, 6)]:
+        one = wave(down, across)
+        change = picture(one) - start
+        frequency = (down / height) ** 2 + (across / width) ** 2
+        factor = (change * one).sum() / (one * one).sum()
+        torch.testing.assert_close(change, factor * one)                     # a wave stays that wave …
+        seen.append(factor.item() * (frequency + 0.02**2) ** 0.25)           # … times a multiple of (f² + 0.02²)^-¼
+    assert max(seen) / min(seen) == pytest.approx(1)
+
+
+def test_by_its_waves_a_picture_is_found_sooner():
+    features, photo = Features("tiny", device="cpu"), load_image("cat", size=64)
+    objective = Objective(features, photo, load_image("waves", size=64))
+    picture = Spectrum(photo)
+    *_, pixels = optimize(photo, objective, steps=16, tolerance=0)
+    *_, waves = optimize(torch.zeros_like(photo), lambda z: objective(picture(z)), steps=16, tolerance=0)
+    assert waves.terms.total < 0.75 * pixels.terms.total
+    torch.testing.assert_close(objective(picture(waves.image)).total, waves.terms.total)
