@@ -116,6 +116,8 @@ def _tiny(weights, pooling):
 
 
 def _random(weights, pooling):
+    if weights not in (None, "random"):
+        raise ValueError(f"the network 'random' has no weights to load; for those in {weights} choose 'tiny' or one of torchvision's")
     return _untrained(TinyVGG(pooling))
 
 

@@ -185,9 +185,11 @@ class Weighted(NamedTuple):
 
 
 def layer_weights(layers):
-    """{layer: weight}: a mapping as it is; a list shares equal weights that sum to one, as in Gatys et al."""
+    """{layer: weight}: a mapping as it is; a list shares equal weights that sum to one, as in Gatys et al. ValueError if empty."""
     layers = [layers] if isinstance(layers, str) else layers
-    return dict(layers) if hasattr(layers, "keys") else {layer: 1 / len(layers) for layer in layers}
+    if not layers:
+        raise ValueError("an empty list of layers measures nothing; leave it out for the usual ones, or set alpha or beta to 0")
+    return dict(layers) if hasattr(layers, "keys") else {layer: list(layers).count(layer) / len(layers) for layer in layers}
 
 
 def _usual_layers(features, scaling, kind):
@@ -214,8 +216,8 @@ class Objective:
             raise ValueError(f"unknown scaling {scaling!r}; choose one of {', '.join(map(repr, _DEFAULT_FACTORS))}")
         given = zip((alpha, beta, gamma), _DEFAULT_FACTORS[scaling])
         self.alpha, self.beta, self.gamma = (default if value is None else value for value, default in given)
-        content_layers = layer_weights(content_layers or _usual_layers(features, scaling, "content"))
-        style_layers = layer_weights(style_layers or _usual_layers(features, scaling, "style"))
+        content_layers = layer_weights(_usual_layers(features, scaling, "content") if content_layers is None else content_layers)
+        style_layers = layer_weights(_usual_layers(features, scaling, "style") if style_layers is None else style_layers)
         styles = list(style) if isinstance(style, (list, tuple)) else [style]
         if not styles:
             raise ValueError("no style given; give one picture, or a list of them")

@@ -389,3 +389,8 @@ def test_the_shipped_weights_tell_like_style_from_unlike():
     for i, (_, right) in enumerate(halves):
         errors = [nst.style_error(left, right, features) for left, _ in halves]
         assert errors[i] < 0.7 * min(errors[:i] + errors[i + 1:]), errors
+
+
+def test_the_random_network_refuses_weights(tmp_path):
+    with pytest.raises(ValueError, match="has no weights to load"):
+        Features("random", weights=tmp_path / "some.safetensors")

@@ -463,3 +463,12 @@ def test_the_cheaper_gradient_of_the_gram_sum_is_the_gradient():
         plain, = torch.autograd.grad(gram_matrix(act, "none"), act, upstream)
         cheap, = torch.autograd.grad(_GramSum.apply(act), act, upstream)
         torch.testing.assert_close(cheap, plain)
+
+
+def test_empty_and_repeated_layers():
+    features, picture = nst.Features("random", device="cpu"), torch.rand(1, 3, 32, 32)
+    for kind in ("content_layers", "style_layers"):
+        with pytest.raises(ValueError, match="an empty list of layers measures nothing"):
+            Objective(features, picture, picture, **{kind: []})
+    twice = Objective(features, picture, picture, style_layers=["relu1_1", "relu1_1", "relu2_1"])
+    assert {term.layer: share for _, share, term in twice.terms if term.kind == "style"} == {"relu1_1": 2 / 3, "relu2_1": 1 / 3}
