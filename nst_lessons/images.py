@@ -17,7 +17,10 @@ from PIL.PngImagePlugin import PngInfo
 from .decode import ImageError, check_area, check_array, decode, open_header, patient_pillow, unit
 from .samples import find_sample, open_path, samples
 
-__all__ = ["ImageError", "keep_color", "load_image", "read_settings", "resize", "samples", "save_image", "to_bytes", "to_pil"]
+__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "ImageError", "denormalize", "keep_color", "load_image", "normalize", "read_settings",
+           "resize", "samples", "save_image", "to_bytes", "to_pil"]
+
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of red, green, blue, over ImageNet's photographs
 
 SMALLEST = 16  # px: a network halves its picture four times
 WRITABLE = {"png": "PNG", "jpg": "JPEG", "jpeg": "JPEG", "webp": "WEBP"}
@@ -63,6 +66,27 @@ def resize(image, size):
     if tuple(shape) != (height, width):
         image = torch.nn.functional.interpolate(image, tuple(shape), mode="bicubic", antialias=True, align_corners=False)
     return image.clamp(0, 1).contiguous()  # bicubic overshoots at edges; L-BFGS wants contiguous pictures
+
+
+def normalize(image, mean=IMAGENET_MEAN, std=IMAGENET_STD):
+    """What a network was trained on, of a picture [B, C, H, W] or [C, H, W] in [0, 1]: (x − mean) / std, channel by channel.
+
+    mean, std: C numbers each. Networks of this package do it themselves. Raises ImageError for bytes, or another count of channels.
+    """
+    if not _suits(image, mean, std):
+        raise ImageError(f"{len(mean)} channels of floats in [0, 1] can be normalized, this is {list(image.shape)} of {image.dtype}")
+    mean = torch.as_tensor(mean).to(image).view(-1, 1, 1)  # [C] → [C, 1, 1]: one number for the whole plane of a channel
+    std = torch.as_tensor(std).to(image).view(-1, 1, 1)
+    return (image - mean) / std
+
+
+def denormalize(image, mean=IMAGENET_MEAN, std=IMAGENET_STD):
+    """The way back from `normalize`, clamped: [B, C, H, W] or [C, H, W], x · std + mean, in [0, 1]. Raises ImageError as it does."""
+    if not _suits(image, mean, std):
+        raise ImageError(f"{len(mean)} channels of floats can be denormalized, this is {list(image.shape)} of {image.dtype}")
+    mean = torch.as_tensor(mean).to(image).view(-1, 1, 1)  # [C] → [C, 1, 1]
+    std = torch.as_tensor(std).to(image).view(-1, 1, 1)
+    return (image * std + mean).clamp(0, 1)
 
 
 def keep_color(painted, photo):
@@ -215,6 +239,11 @@ def _stream(source):
 def _is_whole(number):
     """True for an integer, of Python's or NumPy's, that is not a truth value."""
     return isinstance(number, (int, np.integer)) and not isinstance(number, bool)
+
+
+def _suits(image, mean, std):
+    """True for floats [.., C, H, W] with a mean and a deviation for each of the C channels."""
+    return image.is_floating_point() and image.dim() >= 3 and image.shape[-3] == len(mean) == len(std)
 
 
 def _fit(height, width, size):

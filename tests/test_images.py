@@ -18,8 +18,8 @@ from PIL.PngImagePlugin import PngInfo
 
 import nst_lessons.images as images
 from nst_lessons import decode, paintings
-from nst_lessons.images import (ImageError, keep_color, load_image, read_settings, resize, samples, save_image, to_bytes,
-                                to_pil)
+from nst_lessons.images import (IMAGENET_MEAN, IMAGENET_STD, ImageError, denormalize, keep_color, load_image, normalize,
+                                read_settings, resize, samples, save_image, to_bytes, to_pil)
 
 
 # Helpers: pictures with known pixels, and files that Pillow cannot write.
@@ -584,6 +584,38 @@ def test_resize_keeps_range_batch_gradient_and_type():
 def test_resize_refuses(size):
     with pytest.raises(ImageError, match="longer side or"):
         resize(torch.zeros(1, 3, 20, 20), size)
+
+
+# What networks were trained on.
+
+def test_normalize_is_torchvisions():
+    from torchvision.transforms.functional import normalize as theirs
+    images = torch.rand(2, 3, 5, 7, generator=torch.Generator().manual_seed(0))
+    for dtype in (torch.float32, torch.float64):
+        assert torch.allclose(normalize(images.to(dtype)), theirs(images.to(dtype), IMAGENET_MEAN, IMAGENET_STD), atol=1e-6)
+    assert torch.equal(normalize(images[0]), normalize(images)[0])
+    assert normalize(images.bfloat16()).dtype == torch.bfloat16
+    other = [0.1, 0.2, 0.3, 0.4], [1, 2, 3, 4]
+    four = torch.rand(1, 4, 5, 3)
+    assert torch.equal(normalize(four, *other), normalize(four, *map(torch.tensor, other)))
+    assert torch.allclose(normalize(four, *other), theirs(four, *other), atol=1e-6)
+
+
+def test_denormalize_is_the_way_back_and_clamps():
+    images = torch.rand(2, 3, 5, 7, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    back = denormalize(normalize(images))
+    assert torch.allclose(back, images, atol=1e-6) and torch.equal(denormalize(normalize(images[0])), back[0])
+    back.sum().backward()
+    assert torch.allclose(images.grad, torch.ones_like(images))
+    assert denormalize(torch.tensor([-9.0, 9.0]).expand(3, 1, 2))[0].tolist() == [[0, 1]]
+    assert torch.allclose(denormalize(torch.zeros(1, 2, 1, 1), [0.3, 0.6], [1, 1]).flatten(), torch.tensor([0.3, 0.6]))
+
+
+@pytest.mark.parametrize("image", [torch.zeros(1, 3, 4, 4, dtype=torch.uint8), torch.zeros(1, 1, 4, 4), torch.zeros(4, 4, 3), torch.zeros(3)])
+def test_normalize_refuses_bytes_and_other_channels(image):
+    for function in (normalize, denormalize):
+        with pytest.raises(ImageError, match="3 channels of floats"):
+            function(image)
 
 
 # Colors kept.
