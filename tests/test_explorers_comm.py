@@ -9,7 +9,7 @@ from jupyter_client.manager import start_new_kernel
 
 SETUP = """
 import json, torch, nst_lessons as nst
-from nst_lessons import explorers
+from nst_lessons import explorers, images
 from classroom import other_value
 
 def state(control):
@@ -20,7 +20,11 @@ def state(control):
     return {"index": [option[1] if isinstance(option, tuple) else option for option in control.options].index(value)}
 """
 EXPLORERS = {
+    "PictureExplorer": "explorers.PictureExplorer(normalize=images.normalize)",
     "GramExplorer": "explorers.GramExplorer(gram=nst.gram_matrix)",
+    "LossExplorer": "explorers.LossExplorer(content=nst.content_loss, style=nst.style_loss, tv=nst.tv_loss)",
+    "BeforeAfter": "explorers.BeforeAfter({name: nst.load_image(name, size=128) for name in ('cat', 'coffee', 'rocket')})",
+    "FeatureMapExplorer": "explorers.FeatureMapExplorer(strongest=lambda act, count: act.mean(dim=(2, 3)).topk(count).indices)",
 }
 TELL = """
 print(json.dumps({"picture": one.picture.comm.comm_id, "problem": one.problem.comm.comm_id,

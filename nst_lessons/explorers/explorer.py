@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from ..images import to_pil
+from .canvas import note
 from .captions import in_plain_words
 
 _LINES = "display: block; line-height: 1.4;"
@@ -50,7 +51,7 @@ class Explorer(Guarded):
 
     def __init__(self, controls, width=None):
         super().__init__()
-        self.controls, self.shown = list(controls), Image.new("RGB", (320, 160), "white")
+        self.controls, self.shown = list(controls), None
         self.picture = widgets.Image(format="jpeg", layout={"width": "100%", "max_width": f"{width or self.width}px", "margin": "4px 0"})
         self.widget = widgets.Box([
             widgets.VBox(self.controls, layout={"flex": "1 1 280px", "max_width": "400px", "min_width": "0"}),
@@ -72,6 +73,13 @@ class Explorer(Guarded):
         self.picture.value = encoded(self.shown.convert("RGB"), self.picture.format)
         self.say(text)
 
+    def complain(self, error):
+        """One line about what went wrong; in the picture too while there is none, for a reader without a kernel."""
+        super().complain(error)
+        if not self.picture.value:
+            self.shown = note(in_plain_words(error))
+            self.picture.value = encoded(self.shown, self.picture.format)
+
     def __repr__(self):
         return f"{type(self).__name__}()"
 
@@ -79,7 +87,8 @@ class Explorer(Guarded):
         """The widget; and for a reader without a kernel the picture as it is now, and one line that never changes."""
         picture = self.shown.copy()
         picture.thumbnail((560, 560))
-        small = encoded(picture.convert("RGB").quantize(128, dither=Image.Dither.NONE), "png", optimize=True)
+        few = picture.convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)    # keeps thin curves' colors
+        small = encoded(few, "png", optimize=True)
         return self.widget._repr_mimebundle_(**kwargs) | {"text/plain": repr(self), "image/png": base64.b64encode(small).decode()}
 
 

@@ -1,5 +1,4 @@
 """Lesson 01: a picture as the numbers that a network gets, and the picture that the network then believes to see."""
-import base64
 import functools
 import math
 
@@ -10,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ..images import IMAGENET_MEAN, IMAGENET_STD, load_image, to_pil
 from .canvas import INK, PAPER, sheet
 from .controls import choice, slider
-from .explorer import Explorer, encoded
+from .explorer import Explorer
 
 PICTURES = ["astronaut", "cat", "coffee", "retina", "rings"]
 CHANNELS = {"red": "#D55E00", "green": "#009E73", "blue": "#0072B2"}           # Okabe & Ito's, each also named
@@ -43,12 +42,6 @@ class PictureExplorer(Explorer):
 
     def __repr__(self):
         return f"PictureExplorer(normalize={getattr(self.normalize, '__name__', 'function')})"
-
-    def _repr_mimebundle_(self, **kwargs):
-        """As every explorer's, with colors enough that three curves remain three."""
-        few = self.shown.convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-        picture = base64.b64encode(encoded(few, "png", optimize=True)).decode()
-        return super()._repr_mimebundle_(**kwargs) | {"image/png": picture}
 
     def _values(self, picture):
         """What the network is handed, [1, 3, H, W]; ValueError, in plain words, when the learner's function gives no such thing."""
