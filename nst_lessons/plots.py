@@ -40,7 +40,7 @@ def _as_jpeg(plt, figure):
     from IPython.display import Image, display
 
     file = io.BytesIO()
-    figure.savefig(file, format="jpeg", pil_kwargs={"quality": 88, "subsampling": 0})
+    figure.savefig(file, format="jpeg", pil_kwargs={"quality": 80, "subsampling": 0})
     plt.close(figure)
     display(Image(file.getvalue(), format="jpeg"))
 
@@ -88,4 +88,24 @@ def curves(lines, xlabel="evaluations", ylabel="loss", log=True):
     axis.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(alpha=0.3)
+    plt.show()
+
+
+def landscape(loss, paths, span=(0, 1), labels=("left pixel", "right pixel")):
+    """A loss of two numbers seen from above, dark where it is low (× is the bottom), once for each path across it.
+
+    loss: tensor [2] → 0-d. paths: {name: list of (x, y)}; or of tensors [2]; each begins at its ring. span: from where to where both axes go.
+    """
+    places = torch.linspace(*span, 80)
+    heights = torch.stack([torch.stack([loss(torch.stack([x, y])) for x in places]) for y in places]).clamp_min(1e-12).log10()
+    plt, _, axes = _figure(1, len(paths), 0.3 + WIDTH / len(paths), sharex=True, sharey=True)
+    for axis, (name, points), color in zip(axes, paths.items(), COLORS[1:]):
+        axis.contourf(places, places, heights, levels=24, cmap="Greys_r", vmin=-4, vmax=2.5)
+        xs, ys = zip(*[(float(x), float(y)) for x, y in points])
+        axis.plot(xs, ys, ".-", color=color, linewidth=1.8, markersize=5)
+        axis.plot(xs[:1], ys[:1], "o", markersize=9, fillstyle="none", color=color)
+        lowest = heights.argmin()
+        axis.plot(places[lowest % 80], places[lowest // 80], "x", markersize=7, color="white")
+        axis.set(aspect="equal", xlabel=labels[0], ylabel=labels[1] if axis is axes[0] else "", xticks=span, yticks=span)
+        axis.set_title(name, fontsize=9)
     plt.show()

@@ -27,8 +27,9 @@ features = nst.Features("tiny")
 # Right was not. What does the eye compare, if not pixel with pixel?
 
 # %%
-starry, again, waves = (nst.load_image(name, size=256) for name in ("starry", "starry:1", "waves"))
-plots.show([starry, again, waves], ["starry", "starry:1", "waves"])
+names = ["starry", "starry:1", "waves"]
+starry, again, waves = (nst.load_image(name, size=256) for name in names)
+plots.show([starry, again, waves], names)
 
 # %% [markdown]
 # ## Predict first
@@ -51,11 +52,11 @@ plots.show([starry, again, waves], ["starry", "starry:1", "waves"])
 # Take a pencil and find the other three before you run the cell.
 
 # %%
-act = torch.tensor([[[[1., 0.], [3., 1.]],            # channel 0: blue
-                     [[2., 0.], [1., 0.]]]])          # channel 1: horizontal stroke → [1, 2, 2, 2]
-flat = act.flatten(2)                                 # [1, 2, 2, 2] → [1, 2, 4]: each channel's map as one row
+act = torch.tensor([[[[1., 0.], [3., 1.]],       # channel 0: blue
+                     [[2., 0.], [1., 0.]]]])     # channel 1: horizontal stroke
+flat = act.flatten(2)           # [1, 2, 2, 2] → [1, 2, 4]: each channel's map as one row
 print(flat[0])
-print(flat[0] @ flat[0].T)                            # [2, 4] · [4, 2] → [2, 2]
+print(flat[0] @ flat[0].T)      # [2, 4] · [4, 2] → [2, 2]
 
 # %% [markdown]
 # ## The mathematics, and the function
@@ -70,8 +71,8 @@ def gram_matrix(act, normalize="positions"):
     """Gram matrix of one layer's activations: [B, C, H, W] → [B, C, C]."""
     channels, positions = act.shape[1], act.shape[2] * act.shape[3]
     divisors = {"none": 1, "positions": positions, "all": channels * positions}
-    flat = act.flatten(2)                                   # [B, C, H, W] → [B, C, H·W]
-    return flat @ flat.transpose(1, 2) / divisors[normalize]     # [B, C, H·W] · [B, H·W, C] → [B, C, C]
+    flat = act.flatten(2)                                       # [B, C, H, W] → [B, C, H·W]
+    return flat @ flat.transpose(1, 2) / divisors[normalize]    # → [B, C, C]
 
 
 print(gram_matrix(act, "none")[0])
@@ -105,9 +106,9 @@ print("loop = product = library")
 # **c**. A sum does not ask in which order it is taken. The Gram matrix forgets *where*, and keeps *what occurs together with what*.
 
 # %%
-act = features(starry, ["relu3_1"])["relu3_1"]                    # [1, 256, H, W]
+act = features(starry, ["relu3_1"])["relu3_1"]              # [1, 256, H, W]
 order = torch.randperm(act.shape[2] * act.shape[3])
-shuffled = act.flatten(2)[..., order].reshape(act.shape)          # [1, 256, H·W], its columns in another order → [1, 256, H, W]
+shuffled = act.flatten(2)[..., order].reshape(act.shape)    # [1, 256, H·W] → [1, 256, H, W]
 G, S = gram_matrix(act)[0], gram_matrix(shuffled)[0]
 print("symmetric:", torch.allclose(G, G.T, rtol=1e-4))
 print("shuffled, the maps differ:", not torch.allclose(act, shuffled))
@@ -115,7 +116,8 @@ print("shuffled, the tables agree:", torch.allclose(G, S, rtol=1e-3, atol=1e-5))
 
 # %%
 busiest = act.mean(dim=(2, 3))[0].argmax()
-plots.show([act[0, busiest], shuffled[0, busiest]], ["the busiest channel", "its positions shuffled"])
+maps = [act[0, busiest], shuffled[0, busiest]]
+plots.show(maps, ["the busiest channel", "its positions shuffled"])
 
 # %% [markdown]
 # ## Explore
@@ -264,11 +266,12 @@ GramExplorer(gram=gram_by_einsum)
 # Eight pictures, four hands: two by each. The table holds the mean distance over five layers. Does each picture find its sibling?
 
 # %%
-names = [name + seed for name in ("starry", "waves", "mosaic", "ink_wash") for seed in ("", ":1")]
+schools = ["starry", "waves", "mosaic", "ink_wash"]
+names = [school + seed for school in schools for seed in ("", ":1")]
 paintings = [nst.load_image(name, size=128) for name in names]
 distances = torch.tensor([[nst.style_error(a, b, features) for b in paintings] for a in paintings])
 nearest = (distances + 1e9 * torch.eye(8)).argmin(dim=0)
-print("each picture's nearest is its sibling:", [names[i].split(":")[0] for i in nearest] == [n.split(":")[0] for n in names])
+print("each picture's nearest is its sibling:", nearest.tolist() == [1, 0, 3, 2, 5, 4, 7, 6])
 plots.table(distances.clamp(max=2), names)
 
 # %% [markdown]
@@ -286,12 +289,14 @@ layers = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
 def texture(style, size=128, evaluations=60):
     targets = {name: gram_matrix(act) for name, act in features(style, layers).items()}
     image = (0.5 + 0.1 * torch.randn(1, 3, size, size)).requires_grad_()
-    optimizer = torch.optim.LBFGS([image], max_iter=evaluations, max_eval=evaluations, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS([image], max_iter=evaluations, max_eval=evaluations,
+                                  line_search_fn="strong_wolfe")
 
     def closure():
         optimizer.zero_grad()
         acts = features(image, layers)
-        loss = sum((gram_matrix(acts[n]) - targets[n]).pow(2).sum() / targets[n].pow(2).sum() for n in layers)
+        loss = sum((gram_matrix(acts[n]) - targets[n]).pow(2).sum() / targets[n].pow(2).sum()
+                   for n in layers)
         loss.backward()
         return loss
     optimizer.step(closure)
@@ -302,7 +307,8 @@ small = [nst.load_image(name, size=128) for name in ("starry", "waves", "mosaic"
 textures = [texture(style) for style in small]
 for style, made in zip(small, textures):
     print("style error under 0.05:", nst.style_error(made, style, features) < 0.05)
-plots.show(small + textures, ["starry", "waves", "mosaic"] + ["from its tables"] * 3, columns=3)
+titles = ["starry", "waves", "mosaic"] + ["from its tables"] * 3
+plots.show(small + textures, titles, columns=3)
 
 # %% [markdown]
 # *Strokes, colors and their neighborhoods came back; where things stood did not. That is what we shall call style.*
@@ -317,15 +323,22 @@ def far(act, A, normalize="positions"):
     return f"{(gram_matrix(act, normalize) - A).pow(2).sum() / A.pow(2).sum():.2f}"
 
 
+def mix(x):                                       # other positions, all channels alike
+    order = torch.randperm(x.shape[2] * x.shape[3])
+    return x.flatten(2)[..., order].reshape(x.shape)        # [B, C, H·W] → [B, C, H, W]
+
+
 see = lambda picture: features(picture, ["relu3_1"])["relu3_1"]
-mix = lambda x: x.flatten(2)[..., torch.randperm(x.shape[2] * x.shape[3])].reshape(x.shape)     # other positions, all channels alike
-act, smaller = see(starry), see(nst.load_image("starry", size=128))
+alone = lambda x: torch.cat([mix(one) for one in x.split(1, dim=1)], dim=1)
+
+# %%
+act, smaller = see(starry), see(nst.load_image("starry", size=192))
 A = gram_matrix(act)
 print("its sibling                     ", far(see(again), A))
 print("a smaller copy, divided by H·W  ", far(smaller, A))
 print("a smaller copy, plain sums      ", far(smaller, gram_matrix(act, "none"), "none"))
 print("the map's positions shuffled    ", far(mix(act), A))
-print("each channel shuffled on its own", far(torch.cat([mix(one) for one in act.split(1, dim=1)], dim=1), A))
+print("each channel shuffled on its own", far(alone(act), A))
 print("the picture's pixels shuffled   ", far(see(mix(starry)), A))
 
 # %% [markdown]

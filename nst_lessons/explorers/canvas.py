@@ -1,5 +1,7 @@
 """What explorers draw on: numbers as colors, words beside pictures; NumPy and Pillow only, since a slider is waiting."""
 import functools
+import textwrap
+import math
 
 import numpy as np
 import torch
@@ -7,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..images import resize, to_pil
 
-INK, PAPER = "#222222", "white"
+INK, PAPER, _FAINT, _GRID = "#222222", "white", "#666666", "#DDDDDD"
 # A few knots of matplotlib's viridis and of its diverging RdBu: both can be told apart by color-blind eyes.
 _VIRIDIS = ["#440154", "#482878", "#3E4A89", "#31688E", "#26828E", "#1F9E89", "#35B779", "#6DCD59", "#B4DE2C", "#FDE725"]
 _AROUND_ZERO = ["#053061", "#4393C3", "#D1E5F0", "#F7F7F7", "#FDDBC7", "#D6604D", "#67001F"]
@@ -59,5 +61,53 @@ def sheet(rows, gap=12, size=15):
     return paper
 
 
+def note(text, width=480, size=15):
+    """Words on an empty sheet, broken into lines."""
+    lines = textwrap.wrap(text, width=round(width / size * 1.9))
+    paper = Image.new("RGB", (width, round(size * (1.6 * len(lines) + 2))), PAPER)
+    ImageDraw.Draw(paper).multiline_text((size, size), "\n".join(lines), INK, _font(size), spacing=size * 0.5)
+    return paper
+
+
 def _width(text, image, size):
     return max(image.width, round(_font(size).getlength(text)))
+
+
+def bars(rows, width, least, most, size=15):
+    """How far numbers have moved, on a logarithmic scale from `least` to `most` → one Pillow image, `width` px wide, on white.
+
+    rows: [(name, before, now, color, note), …]: an upright mark stands at `before`, the bar reaches from there to `now`, its
+    value and the note stand at the right. What lies beyond the scale, 0 among it, is drawn at its end.
+    """
+    tall, small = 3 * size, size - 3
+    left = size + round(max(_font(size).getlength(name) for name, *_ in rows))
+    right = 5 * size + round(max(_font(small).getlength(note) for *_, note in rows))
+    paper = Image.new("RGB", (width, tall * len(rows) + 2 * size), PAPER)
+    draw, bottom = ImageDraw.Draw(paper), tall * len(rows)
+
+    def place(value):
+        value = min(max(value, least), most) if value == value else least            # NaN equals nothing
+        return left + round((width - left - right) * math.log(value / least, most / least))
+
+    for power in range(math.ceil(math.log10(least)), math.floor(math.log10(most)) + 1):
+        x = place(10.0**power)
+        draw.line((x, 0, x, bottom), _GRID)
+        draw.text((x, bottom + 3), f"{'' if x > left else '< '}{10.0**power:g}", _FAINT, _font(small), anchor="ma")
+    for number, (name, before, now, color, note) in enumerate(rows):
+        top, middle = tall * number, tall * number + tall // 2
+        start, end = sorted((place(before), place(now)))
+        draw.text((0, middle), name, INK, _font(size), anchor="lm")
+        draw.line((left, middle, width - right, middle), _GRID)
+        draw.rectangle((start, top + size - 1, end, top + 2 * size), fill=color)
+        draw.line((place(before), top + size // 2, place(before), top + round(2.5 * size)), INK, 3)
+        draw.text((width - right + size, middle), f"{now:.2f}" if abs(now) < 99.5 else f"{now:.3g}", INK, _font(size), anchor="lm")
+        draw.text((width, middle), note, _FAINT, _font(small), anchor="rm")
+    return paper
+
+
+def label(draw, text, x, y, right=False, size=15):
+    """Words on a slip of paper, its upper left (`right`: upper right) corner at (x, y), for writing on pictures of any color."""
+    width, pad = round(_font(size).getlength(text)), round(size * 0.4)
+    left = x - width - 2 * pad if right else x
+    draw.rectangle((left, y, left + width + 2 * pad, y + size + 2 * pad), fill=PAPER)
+    draw.text((left + pad, y + pad + size / 2), text, INK, _font(size), anchor="lm")

@@ -95,6 +95,6 @@ class Explorer(Guarded):
 def encoded(picture, format, **options):
     """A Pillow image as the bytes of a PNG or JPEG file (packed in milliseconds: a slider is waiting)."""
     file = io.BytesIO()
-    options = {"png": {"compress_level": 1}, "jpeg": {"quality": 92, "subsampling": 0}}[format] | options
+    options = {"png": {"compress_level": 1}, "jpeg": {"quality": 86, "subsampling": 0}}[format] | options
     picture.save(file, format, **options)
     return file.getvalue()

@@ -16,7 +16,7 @@ _SIZE = 256
 class GramExplorer(Explorer):
     """Gram matrices of two pictures by the learner's own `gram(act [B, C, H, W]) → [B, C, C]`; only the strongest channels are shown."""
 
-    def __init__(self, gram, first="starry", second="starry:1", features=None):
+    def __init__(self, gram, first="starry", second="waves", features=None):
         self.gram, self.features = gram, features or Features("tiny")
         names = list(dict.fromkeys([first, second, "starry", "starry:1", "waves", "waves:1", "mosaic", "ink_wash", "stained_glass", "astronaut", "cat"]))
         self.layer = choice("layer", LAYERS, "relu3_1", "where in the network we listen")
