@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from nst_lessons import Features, Objective, Settings, gram_matrix, load_image, optimize
 from nst_lessons.stylize import paint
-from nst_lessons.tiny import HEADS
+from nst_lessons.tiny import HEADS, LATE, WIDE
 
 PHOTO, STYLE, SIZE = "astronaut", "starry", 256
 
@@ -21,9 +21,10 @@ def _bare(features, photo, style):
         for name, conv in net.trunk.items():
             if name in ("2_1", "3_1", "4_1", "5_1"):
                 x = F.max_pool2d(x, 2)
-            x = F.relu(F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), conv.weight, conv.bias))
+            narrow = F.conv2d(x, conv.weight, conv.bias, padding=1)
+            x = F.relu(F.conv2d(narrow, net.wide[name].weight, net.wide[name].bias) if name in WIDE else narrow)
             if name in HEADS:
-                found[name] = F.relu(F.conv2d(x, net.heads[name].weight, net.heads[name].bias))
+                found[name] = F.relu(F.conv2d(x if name in LATE else narrow, net.heads[name].weight, net.heads[name].bias))
         return found
 
     with torch.no_grad():

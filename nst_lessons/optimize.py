@@ -122,7 +122,7 @@ def _copied(tree):
 class Spectrum:
     """Pictures written as start + C z, so that `optimize` can look for z instead of pixels; L-BFGS then needs half the evaluations.
 
-    C multiplies a wave of f cycles a pixel by (f² + 0.02²)^-¼. L-BFGS begins with the guess that every direction is as steep as
+    C multiplies a wave of f cycles a pixel by (f² + 0.005²)^-¼. L-BFGS begins with the guess that every direction is as steep as
     every other; for pixels that is far off, because a wide wave moves many activations and a fine ripple few. Scaled so, it is
     nearer the truth (Olah et al. 2017, "Feature Visualization", on preconditioning). start: [B, 3, H, W]; calling it with z of
     that shape gives the picture.
@@ -131,7 +131,7 @@ class Spectrum:
     def __init__(self, start):
         self.start, (height, width) = start, start.shape[-2:]
         down, across = torch.fft.fftfreq(height)[:, None], torch.fft.rfftfreq(width)[None]
-        amplitude = (down**2 + across**2 + 0.02**2) ** -0.25       # [H, W // 2 + 1]
+        amplitude = (down**2 + across**2 + 0.005**2) ** -0.25       # [H, W // 2 + 1]
         self.amplitude = (amplitude / amplitude.mean()).to(start)
 
     def __call__(self, z):

@@ -99,13 +99,13 @@ def landscape(loss, paths, span=(0, 1), labels=("left pixel", "right pixel")):
     places = torch.linspace(*span, 80)
     heights = torch.stack([torch.stack([loss(torch.stack([x, y])) for x in places]) for y in places]).clamp_min(1e-12).log10()
     plt, _, axes = _figure(1, len(paths), 0.3 + WIDTH / len(paths), sharex=True, sharey=True)
-    for axis, (name, points), color in zip(axes, paths.items(), COLORS[1:]):
-        axis.contourf(places, places, heights, levels=24, cmap="Greys_r", vmin=-4, vmax=2.5)
+    for axis, (name, points), color in zip(axes, paths.items(), COLORS):
+        axis.contourf(places, places, heights, levels=24, cmap="Greys_r", vmin=-8, vmax=2)
         xs, ys = zip(*[(float(x), float(y)) for x, y in points])
         axis.plot(xs, ys, ".-", color=color, linewidth=1.8, markersize=5)
         axis.plot(xs[:1], ys[:1], "o", markersize=9, fillstyle="none", color=color)
         lowest = heights.argmin()
-        axis.plot(places[lowest % 80], places[lowest // 80], "x", markersize=7, color="white")
+        axis.plot(places[lowest % 80], places[lowest // 80], "x", markersize=8, color="black")
         axis.set(aspect="equal", xlabel=labels[0], ylabel=labels[1] if axis is axes[0] else "", xticks=span, yticks=span)
         axis.set_title(name, fontsize=9)
     plt.show()

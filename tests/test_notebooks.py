@@ -72,16 +72,56 @@ def test_solutions_become_stubs(tmp_path):
     assert check.metadata == {}
 
 
+MENDING = """# %% exercise="1.3"
+def mean(values):
+    ### BEGIN FAULTY
+    return sum(values) / 3
+    ### END FAULTY
+    ### BEGIN SOLUTION
+    count = len(values)
+    return sum(values) / count
+    ### END SOLUTION
+
+
+def largest(values):
+    best = values[0]
+    ### BEGIN FAULTY
+    best = 0
+    ### END FAULTY
+    return max(best, *values)
+# %%
+check_mean(mean, largest)
+"""
+
+
+def test_faulty_lines_are_in_the_learners_notebook_only(tmp_path):
+    source = tmp_path / "one.py"
+    source.write_text(MENDING)
+    faulty, check = builder.build(source).cells
+    rest = "\n\n\ndef largest(values):\n    best = values[0]\n{}    return max(best, *values)"
+    assert faulty.source == "def mean(values):\n    return sum(values) / 3" + rest.format("    best = 0\n")
+    assert faulty.metadata == {"exercise": "1.3"} and check.metadata == {"tags": ["raises-exception"]}
+    mended, check = builder.build(source, solved=True).cells
+    assert mended.source == "def mean(values):\n    count = len(values)\n    return sum(values) / count" + rest.format("")
+    assert check.metadata == {}
+
+
 BROKEN = {"no end": EXERCISE.replace("    ### END SOLUTION\n", ""), "no begin": EXERCISE.replace("    ### BEGIN SOLUTION\n", ""),
           "misspelled": EXERCISE.replace("BEGIN SOLUTION", "BEGIN  SOLUTION"),
-          "in a text cell": EXERCISE.replace("# %% exercise", "# %% [markdown] exercise")}
+          "in a text cell": EXERCISE.replace("# %% exercise", "# %% [markdown] exercise"),
+          "no exercise": EXERCISE.replace(' exercise="1.2"', ""),
+          "no end of faulty lines": MENDING.replace("    ### END FAULTY\n", "", 1),
+          "no begin of faulty lines": MENDING.replace("    ### BEGIN FAULTY\n", "", 1),
+          "faulty lines in the solution": MENDING.replace("    ### END FAULTY\n    ### BEGIN", "    ### BEGIN").replace(
+              "    ### END SOLUTION\n", "    ### END SOLUTION\n    ### END FAULTY\n"),
+          "faulty lines in no exercise": MENDING.replace(' exercise="1.3"', "")}
 
 
 @pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
 @pytest.mark.parametrize("solved", [False, True])
 def test_a_marker_that_would_leak_a_solution_stops_the_build(tmp_path, broken, solved):
     (tmp_path / "one.py").write_text(broken)
-    with pytest.raises(SystemExit, match="SOLUTION marker"):
+    with pytest.raises(SystemExit, match="SOLUTION or FAULTY marker"):
         builder.build(tmp_path / "one.py", solved=solved)
 
 
@@ -143,7 +183,25 @@ def test_no_solution_is_in_what_learners_open(source):
         if "exercise" in cell.metadata:
             shown = {line.strip() for line in cell.source.splitlines()}
             assert [line for line in hidden if line in shown and not trivial.fullmatch(line)] == []
-        assert "SOLUTION" not in cell.source
+        assert "SOLUTION" not in cell.source and "FAULTY" not in cell.source
+
+
+@each_source
+def test_no_faulty_line_is_left_in_what_is_solved(source):
+    planted = [line.strip() for match in builder.FAULTY.finditer(source.read_text()) for line in match[2].splitlines()]
+    for cell in builder.build(source, solved=True).cells:
+        if "exercise" in cell.metadata:
+            shown = {line.strip() for line in cell.source.splitlines()}
+            assert [line for line in planted if line in shown] == []
+        assert "SOLUTION" not in cell.source and "FAULTY" not in cell.source
+
+
+@each_notebook
+def test_checks_refuse_what_learners_open_and_accept_the_solution(path):
+    checked = [cell for cell in json.loads(path.read_text())["cells"] if "".join(cell["source"]).startswith("check_")]
+    raised = [output["ename"] for cell in checked for output in cell["outputs"] if output["output_type"] == "error"]
+    assert len(raised) == (0 if path.parent.name == "solutions" else len(checked))
+    assert set(raised) <= {"NotWritten", "Wrong"}
 
 
 @each_lesson
@@ -156,7 +214,9 @@ def test_exercises_have_stub_check_and_folds(source):
         task, stub, check, folds = learners.cells[at - 1:at + 3]
         assert task.cell_type == "markdown" and f"Exercise {number}" in task.source
         assert re.search(r"[●○]{3} · \d+ minutes", task.source), "how hard, how long"
-        assert f'raise NotImplementedError("Exercise {number}: write ' in stub.source
+        solution = next(cell.source for cell in solved.cells if cell.metadata.get("exercise") == number)
+        faulty = stub.source != solution and "NotImplementedError" not in stub.source           # code to be mended instead
+        assert faulty or f'raise NotImplementedError("Exercise {number}: write ' in stub.source
         called = re.match(r"check_\w+", check.source)
         assert called and getattr(checks, called[0]).exercise == number
         assert check.metadata["tags"] == ["raises-exception"]
@@ -174,6 +234,8 @@ def test_lesson_is_cut_into_small_cells(source):
                    for cell in notebook.cells if cell.cell_type == "code"}
         assert {name: length for name, length in lengths.items() if length > 20} == {}
         assert statistics.median(lengths.values()) <= 6
+        long = [line for text in code_of(notebook) for line in text.splitlines() if len(line) > 100]
+        assert long == [], "a page shows about 100 characters; the rest is cut off"
         texts = {cell.id: words_of(cell.source) for cell in notebook.cells if cell.cell_type == "markdown"}
         assert {name: count for name, count in texts.items() if count > 80} == {}
         assert 22 <= len(notebook.cells) <= 42
@@ -198,7 +260,7 @@ def test_few_cells_are_not_compared(source):
 
 # --- what a lesson writes out in full is what the package does -------------------------------------------------------
 
-TAUGHT = {"03": ["gram_matrix"]}
+TAUGHT = {"01": ["denormalize", "normalize"], "03": ["gram_matrix"], "04": ["content_loss", "style_loss", "tv_loss"]}
 
 
 def bare(function):

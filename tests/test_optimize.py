@@ -395,7 +395,7 @@ def test_spectrum_scales_each_wave_by_its_frequency(height, width):
         frequency = (down / height) ** 2 + (across / width) ** 2
         factor = (change * one).sum() / (one * one).sum()
         torch.testing.assert_close(change, factor * one)                     # a wave stays that wave …
-        seen.append(factor.item() * (frequency + 0.02**2) ** 0.25)           # … times a multiple of (f² + 0.02²)^-¼
+        seen.append(factor.item() * (frequency + 0.005**2) ** 0.25)          # … times a multiple of (f² + 0.005²)^-¼
     assert max(seen) / min(seen) == pytest.approx(1)
 
 

@@ -4,6 +4,9 @@ python tools/notebooks.py [NAME …]     builds those, or all
 
 notebooks/NAME.ipynb              solutions replaced by `raise NotImplementedError("Exercise 3.1: …")`, checks allowed to raise
 notebooks/solutions/NAME.ipynb    the same, solved; only for sources that have exercises
+
+An exercise in which learners mend code, instead of writing it, has `### BEGIN FAULTY` … `### END FAULTY` beside its solution:
+those lines stand in the learner's notebook only, and there the solution's lines are left out without a stub.
 """
 import os
 import re
@@ -17,7 +20,8 @@ from nbclient import NotebookClient
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
 SOURCES = NOTEBOOKS / "source"
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
-SOLUTION = re.compile(r"^([ \t]*)### BEGIN SOLUTION\n(.*?)^[ \t]*### END SOLUTION[ \t]*$", re.MULTILINE | re.DOTALL)
+SOLUTION, FAULTY = (re.compile(rf"^([ \t]*)### BEGIN {word}(?: \d+)?\n(.*?)^[ \t]*### END {word}[ \t]*(?:\n|\Z)", re.MULTILINE | re.DOTALL)
+                    for word in ("SOLUTION", "FAULTY"))
 
 
 def build(source, solved=False):
@@ -30,8 +34,9 @@ def build(source, solved=False):
         cell.metadata.pop("lines_to_next_cell", None)       # jupytext's note to itself
         if cell.cell_type == "code":
             _solve(cell) if solved else _stub(cell)
-        if "### " in cell.source and "SOLUTION" in cell.source:
-            sys.exit(f"{Path(source).name}, cell {number}: a SOLUTION marker without its partner, or in a text cell")
+        if re.search(r"### .*(SOLUTION|FAULTY)", cell.source):
+            sys.exit(f"{Path(source).name}, cell {number}: a SOLUTION or FAULTY marker without its partner, inside another pair, "
+                     "or in a cell that is no exercise")
     return notebook
 
 
@@ -41,17 +46,27 @@ def exercises(notebook):
 
 
 def _solve(cell):
-    """Solutions stay, their markers go."""
-    cell.source = SOLUTION.sub(lambda match: match[2].rstrip("\n"), cell.source)
+    """Solutions stay, their markers and the faulty lines go."""
+    if "exercise" in cell.metadata and not _nested(cell):
+        cell.source = SOLUTION.sub(lambda match: match[2], FAULTY.sub("", cell.source)).rstrip("\n")
 
 
 def _stub(cell):
-    """Solutions go; calling what is left says which exercise it is. A check of a stub raises, which does not stop the notebook."""
-    if SOLUTION.search(cell.source):
-        name = re.search(r"^(?:def|class) (\w+)", cell.source, re.MULTILINE)[1]
-        cell.source = SOLUTION.sub(lambda m: f'{m[1]}raise NotImplementedError("Exercise {cell.metadata["exercise"]}: write {name}")', cell.source)
+    """Solutions go; the faulty lines stay, or calling what is left says which exercise it is. A check may then raise."""
+    if "exercise" in cell.metadata and not _nested(cell):
+        if FAULTY.search(cell.source):
+            cell.source = FAULTY.sub(lambda match: match[2], SOLUTION.sub("", cell.source)).rstrip("\n")
+        elif SOLUTION.search(cell.source):
+            name = re.search(r"^(?:def|class) (\w+)", cell.source, re.MULTILINE)[1]
+            stub = f'raise NotImplementedError("Exercise {cell.metadata["exercise"]}: write {name}")\n'
+            cell.source = SOLUTION.sub(lambda match: match[1] + stub, cell.source).rstrip("\n")
     if re.match(r"check_\w+\(", cell.source):
         cell.metadata["tags"] = [*cell.metadata.get("tags", []), "raises-exception"]
+
+
+def _nested(cell):
+    """True when a marked block holds a marker: one of the two would be lost, or shown."""
+    return any("### " in match[2] for pattern in (SOLUTION, FAULTY) for match in pattern.finditer(cell.source))
 
 
 def execute(notebook, folder):

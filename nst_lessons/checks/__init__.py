@@ -1,5 +1,17 @@
 """The checks of the exercises, one file per lesson: each takes the learner's function, tries it, and says what is wrong and why."""
+from .lesson01 import check_denormalize, check_normalize, check_resize_like, check_to_uint8
+from .lesson02 import check_receptive_field, check_record, check_strongest_channels
 from .lesson03 import check_gram_by_einsum, check_gram_of_pieces, check_style_distance
+from .lesson04 import check_content_where, check_style_gradient, check_style_of_layers, check_tv_where
+from .lesson05 import check_adam_step, check_has_converged
+from .lesson05_loop import check_frugal_loop
+from .lesson06 import check_in_and_out, check_listen, check_losses, check_paint, check_program, check_total
 from .verdict import NotWritten, Wrong
+from .vgg import vgg_features
 
-__all__ = ["NotWritten", "Wrong", "check_gram_by_einsum", "check_gram_of_pieces", "check_style_distance"]
+__all__ = ["NotWritten", "Wrong", "check_adam_step", "check_content_where", "check_denormalize", "check_frugal_loop",
+           "check_gram_by_einsum", "check_gram_of_pieces", "check_has_converged", "check_in_and_out", "check_listen",
+           "check_losses", "check_paint", "check_program", "check_normalize",
+           "check_receptive_field", "check_record", "check_resize_like", "check_strongest_channels",
+           "check_style_distance", "check_style_gradient", "check_style_of_layers",
+           "check_to_uint8", "check_total", "check_tv_where", "vgg_features"]

@@ -4,8 +4,13 @@ try:
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(f'the explorers need {error.name}: pip install "nst_lessons[lab]"', name=error.name) from None
 
+from .compare import BeforeAfter
 from .drawing import side_by_side
+from .feature_maps import FeatureMapExplorer
 from .gram import GramExplorer
+from .losses import LossExplorer
+from .painting import PaintingExplorer
+from .pictures import PictureExplorer
 from .playground import Playground
 
-__all__ = ["GramExplorer", "Playground", "side_by_side"]
+__all__ = ["BeforeAfter", "FeatureMapExplorer", "GramExplorer", "LossExplorer", "PaintingExplorer", "PictureExplorer", "Playground", "side_by_side"]

@@ -1,8 +1,12 @@
 """Long work beside the kernel: one daemon thread at a time, so that sliders and the Stop button answer while it runs."""
 import atexit
 import threading
+import time
 import weakref
 
+from ..features import Features
+
+FRAMES = 15              # pictures a second at most: more would queue up in the browser and delay Stop
 _ALL = weakref.WeakSet()
 _PATIENCE = 5            # s that a leaving Python waits for a thread to notice
 
@@ -51,6 +55,28 @@ class Background:
         if self.running:
             self._thread.join(seconds)
         return not self.running
+
+
+class Pace:
+    """Tells when the next picture may be shown, FRAMES times a second at most."""
+
+    def __init__(self):
+        self._shown = time.monotonic()
+
+    def due(self):
+        """True when the last picture was shown long enough ago; this one then counts as shown."""
+        if time.monotonic() - self._shown <= 1 / FRAMES:
+            return False
+        self._shown = time.monotonic()
+        return True
+
+
+def attentive_features(check):
+    """The network `tiny`, of which each layer calls check(layer, inputs) first: so Stop need not wait for the end of an evaluation."""
+    features = Features("tiny")
+    for module in features.modules():
+        module.register_forward_pre_hook(check)
+    return features
 
 
 @atexit.register

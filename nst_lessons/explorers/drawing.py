@@ -26,14 +26,15 @@ def in_a_row(*pictures, height, gap=8):
     return torch.cat([F.pad(one, (0, gap), value=1.0) for one in row[:-1]] + row[-1:], dim=3)
 
 
-def loss_curves(losses, end, marks=(), size=(380, 130)):
+def loss_curves(losses, end, marks=(), size=(380, 130), colors=COLORS, room=88):
     """PNG bytes of curves on a logarithmic scale, each with its name and latest value at its right end.
 
-    losses: {name: [(evaluation, value), …]}, names as in COLORS. end: the evaluation at which the axis ends.
+    losses: {name: [(evaluation, value), …]}, names as in `colors`. end: the evaluation at which the axis ends.
     marks: [(evaluation, text), …], thin upright lines. size: width and height in px as shown; twice as many are drawn.
+    room: px at the right for the names.
     """
     width, height = (_SHARP * side for side in size)
-    left, right, top, bottom = (_SHARP * side for side in (44, 88, 18, 20))
+    left, right, top, bottom = (_SHARP * side for side in (44, room, 18, 20))
     font = ImageFont.load_default(_SHARP * 11)
     picture = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(picture)
@@ -57,17 +58,17 @@ def loss_curves(losses, end, marks=(), size=(380, 130)):
     draw.text((width - right, height - 3 * _SHARP), f"{end}", _INK, font, anchor="rs")
     for name, curve in losses.items():
         if len(curve) > 1:
-            draw.line([place(*point) for point in curve], COLORS[name], 2 * _SHARP, joint="curve")
+            draw.line([place(*point) for point in curve], colors[name], 2 * _SHARP, joint="curve")
     _name_curves(draw, font, {name: (*place(*curve[-1]), curve[-1][1]) for name, curve in losses.items() if curve},
-                 width - right + 6 * _SHARP)
+                 width - right + 6 * _SHARP, colors)
     file = io.BytesIO()
     picture.save(file, "PNG")
     return file.getvalue()
 
 
-def _name_curves(draw, font, ends, x):
+def _name_curves(draw, font, ends, x, colors):
     """Writes "style 0.021" beside the end (x, y, value) of each curve, and pushes apart names that would overlap."""
     lowest = -math.inf
     for name, (_, y, value) in sorted(ends.items(), key=lambda item: item[1][1]):
         lowest = max(y, lowest + 14 * _SHARP)
-        draw.text((x, lowest), f"{name} {value:.2g}", COLORS[name], font, anchor="lm")
+        draw.text((x, lowest), f"{name} {value:.2g}", colors[name], font, anchor="lm")

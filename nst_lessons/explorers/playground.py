@@ -13,12 +13,11 @@ from pathlib import Path
 import ipywidgets as widgets
 from PIL import Image
 
-from ..features import Features
 from ..images import load_image, resize, save_image, to_bytes, to_pil
 from ..samples import samples
 from ..settings import Settings
 from ..stylize import finish, paint
-from .background import Background, Stopped
+from .background import Background, Pace, Stopped, attentive_features
 from .captions import as_code, free_name, stem
 from .controls import load_sample, log_slider, picker, round_off, slider
 from .course import Course
@@ -26,7 +25,6 @@ from .drawing import in_a_row
 from .explorer import Guarded
 
 LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
-_FRAMES = 15             # pictures a second at most: more would queue up in the browser and delay Stop
 _THUMBNAIL = 96          # px, the height of the two pictures above the canvas
 
 
@@ -192,23 +190,18 @@ class Playground(Guarded):
         self.paint.disabled, self.stop.disabled, self.save.disabled = False, True, self._painted is None
 
     def _make_features(self):
-        """The network; each of its layers asks first whether to go on, so that Stop need not wait for a whole step."""
-        features = Features("tiny")
-        for module in features.modules():
-            module.register_forward_pre_hook(self._background.check)
-        return features
+        return attentive_features(self._background.check)
 
     def _follow(self, painting, course, photo, settings):
-        """Records each Progress of `painting`; shows at most _FRAMES a second, and always the last one."""
-        began = shown = time.monotonic()
+        """Records each Progress of `painting`; shows as many as the browser can take, and always the last one."""
+        began, pace = time.monotonic(), Pace()
         try:
             for progress in painting:
                 self._background.check()
                 course.add(progress)
-                if time.monotonic() - shown > 1 / _FRAMES:
+                if pace.due():
                     self._show(course)
                     self.say(f"painting {course} · {course.time_left(settings, time.monotonic() - began)} left")
-                    shown = time.monotonic()
         finally:
             if course.last is not None:
                 self._show(course)
