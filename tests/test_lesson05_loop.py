@@ -31,7 +31,7 @@ def taught(*names):
     return scope, chosen
 
 
-SCOPE, TEXT = taught("OPTIMIZERS", "paint_loop", "frugal_loop", "has_converged", "descend")
+SCOPE, TEXT = taught("OPTIMIZERS", "paint_loop", "frugal_loop", "has_converged", "descend", "waves")
 
 
 @pytest.fixture(autouse=True)
@@ -114,6 +114,11 @@ def test_plain_descent_is_sgd():
     start = picture(1, 3, 4, 5)
     walked = list(SCOPE["paint_loop"](start, bowl, "descent", 5, 0.01))
     torch.testing.assert_close(SCOPE["descend"](start, bowl, 4, 0.01), walked[4][2])
+
+
+def test_waves_are_those_of_the_library():
+    start, z = picture(1, 3, 15, 20), picture(1, 3, 15, 20, seed=1)
+    torch.testing.assert_close(SCOPE["waves"](start)(z), importlib.import_module("nst_lessons.optimize").Spectrum(start)(z))
 
 
 def test_the_solution_of_53_is_the_rule_of_the_library():

@@ -193,13 +193,13 @@ PaintingExplorer(loop=paint_loop)
 # %% [markdown]
 # ## What changed? Why?
 #
-# With ten times its rate Adam forgets the face; the loss ends hardly higher. L-BFGS with ten times its rate paints nearly what it painted
+# With ten times its rate Adam forgets the face; the loss ends hardly higher. L-BFGS paints nearly the same picture as
 # before. Why?
 #
 # <details><summary>Answer</summary>
 #
 # Adam divides each slope by its usual size: a step is about `lr` long, however gentle the slope. With 0.2 five steps lead from black to
-# white, away from the photograph; many other pictures have as small a loss. For L-BFGS `lr` is the first trial, and the line search corrects it.
+# white, and many other pictures have as small a loss. For L-BFGS `lr` is only the first trial of its line search.
 #
 # </details>
 
@@ -353,8 +353,8 @@ PaintingExplorer(loop=frugal_loop)
 # %% [markdown]
 # ## When to stop, where to start
 #
-# Two paintings by L-BFGS, at four moments. One began as the photograph, one as noise. Guess first: will one see the
-# astronaut in the second, too?
+# Two paintings by L-BFGS, at four moments. One began as the photograph, one as noise, where the astronaut must be found again by the
+# small content term alone. Guess first: what of her comes back?
 
 # %%
 noise = 0.5 + 0.15 * torch.randn_like(photo)
@@ -368,37 +368,49 @@ for title, run in zip(("photo", "noise"), starts):
         print(f"{title}, {n}: ten steps take off a fifth: {losses[-1] < 0.8 * losses[-11]}")
 
 # %% [markdown]
-# *From left to right: fine strokes come first, then the colors, large swirls last. At 60 the curve is nearly flat and the picture is not
-# finished: look at both.* From noise the astronaut must be found again, by the small content term alone: helmet and
-# rocket return, the face does not.
+# *From left to right: fine strokes first, then the colors, large swirls last.* At 60 the curve is nearly flat, the picture unfinished:
+# look at both.
 #
-# ## Coarse to fine
+# ## Large strokes
 #
-# A large swirl moves many pixels together, and costs little where there are few. So `nst.stylize` paints small first, enlarges, and paints on.
+# Why last? For a swirl many pixels must move together, and each walks alone. Two remedies, both in `nst.stylize`: paint small first,
+# where a swirl is few pixels; or let the loop move *waves* of the picture, wide ones further than fine ones.
 
 # %%
 def coarse_to_fine(photo, style, plan):
-    """plan: [(longer side in px, evaluations), …] → the painting [1, 3, H, W] in [0, 1]."""
+    """plan: [(longer side in px, evaluations), …] → the painting [1, 3, H, W]."""
     picture = photo
     for size, evaluations in plan:
         content = resize(photo, size)
         objective = nst.Objective(features, content, resize(style, size))
         start = resize(picture, tuple(content.shape[2:]))         # enlarged to the new H, W
-        *_, (spent, loss, picture) = paint_loop(start, objective, "lbfgs", evaluations)
-    return picture.clamp(0, 1)
+        *_, (_, _, picture) = paint_loop(start, objective, "lbfgs", evaluations)
+    return picture
+
+
+def waves(start):
+    """The function z → start + the waves of z, wide ones made stronger; z: [1, 3, H, W]."""
+    down = torch.fft.fftfreq(start.shape[2])[:, None]             # cycles a pixel, [H, 1]
+    across = torch.fft.rfftfreq(start.shape[3])[None]             # [1, W // 2 + 1]
+    strength = (down**2 + across**2 + 0.005**2) ** -0.25
+    strength = strength / strength.mean()
+    return lambda z: start + torch.fft.irfft2(torch.fft.rfft2(z) * strength, s=z.shape[2:])
 
 # %%
 cat, starry = nst.load_image("cat", size=192), nst.load_image("starry", size=192)
-plan = [(75, 100), (120, 80), (192, 50)]
-price = round(sum(evaluations * (size / 192)**2 for size, evaluations in plan))
-paintings = [coarse_to_fine(cat, starry, [(192, price)]), coarse_to_fine(cat, starry, plan)]
-errors = [nst.style_error(painting, starry, features) for painting in paintings]
-print(f"both cost as much as {price} evaluations at 192 px")
-print("coarse to fine is nearer to the style by a third:", errors[1] < errors[0] * 2 / 3)
-plots.show(paintings, ["one size", "coarse to fine"])
+plan = [(75, 80), (120, 60), (192, 40)]
+price = round(sum(budget * (size / 192)**2 for size, budget in plan))    # at full size
+of_cat, made_of = nst.Objective(features, cat, starry), waves(cat)
+*_, (_, _, z) = paint_loop(0 * cat, lambda z: of_cat(made_of(z)), "lbfgs", price)
+plans = [(192, price)], plan
+paintings = [*(coarse_to_fine(cat, starry, one) for one in plans), made_of(z)]
+plain, coarse, wavy = (nst.style_error(p.clamp(0, 1), starry, features) for p in paintings)
+print(f"price: {price} evaluations at 192 px")
+print("style error at most half of the first's:", coarse < plain / 2, wavy < plain / 2)
+plots.show(paintings, ["pixels, one size", "coarse to fine", "waves, one size"])
 
 # %% [markdown]
-# *Same loop, same price. Left a restless hatching; right calmer strokes, and lights as large as the painting's own.*
+# *The same loop, the same price. Left a restless hatching; then calmer strokes, and lights as large as the painting's own.*
 #
 # ## Break it
 #
@@ -413,7 +425,7 @@ def deaf(optimizer):
 
 OPTIMIZERS["adam, not cleared"] = lambda pixels, lr: deaf(OPTIMIZERS["adam"](pixels, lr))
 OPTIMIZERS["lbfgs, not cleared"] = lambda pixels, lr: deaf(OPTIMIZERS["lbfgs"](pixels, lr))
-small, ends = resize(cat, 128), {}
+small, ends = resize(cat, 112), {}
 of_cat = nst.Objective(features, small, style)
 for name, rate in [("adam", None), ("adam", 0.5), ("adam, not cleared", None),
                    ("lbfgs, not cleared", None)]:
@@ -434,6 +446,7 @@ plots.show(list(ends.values()), list(ends), columns=4)
 # | closure | `optimizer.step(closure)` | clear, loss, backward, return; one call is one evaluation |
 # | Adam | `lr=0.02` | steps of about `lr`, one evaluation each |
 # | L-BFGS | `max_iter=1` | guesses the curvature from 20 steps; ask only once at a place |
+# | $C z$ | `start + …` | waves instead of pixels: wide strokes come early |
 # | stop | `has_converged` | a small *relative* change over a window |
 #
 # ## Before you go

@@ -28,7 +28,7 @@ from nst_lessons.checks import check_program, check_total, vgg_features
 from nst_lessons.explorers import BeforeAfter
 
 torch.manual_seed(0)
-here = Path(tempfile.mkdtemp())                     # where this lesson keeps its pictures
+here = Path(tempfile.mkdtemp())                # where this lesson keeps its pictures
 
 # %% [markdown]
 # ## A program like many
@@ -42,7 +42,7 @@ here = Path(tempfile.mkdtemp())                     # where this lesson keeps it
 # %%
 SIZE, ALPHA, BETA, GAMMA = 128, 0.05, 1.0, 0.1
 STYLE = {"conv1_1": 1.0, "conv2_1": 0.8, "conv3_1": 0.6, "conv4_1": 0.4}
-MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)             # ImageNet's mean color
+MEAN = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)     # ImageNet's mean color
 STD = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
 network = vgg_features()
 
@@ -55,7 +55,7 @@ def style_transfer(content_path, style_path, output_path, max_iter=1000):
 def load(path, size):
     picture = Image.open(path).convert("RGB")
     picture = transforms.Resize(size)(picture)
-    pixels = transforms.PILToTensor()(picture)[None].float().contiguous()      # → [1, 3, H, W]
+    pixels = transforms.PILToTensor()(picture)[None].float().contiguous()   # → [1, 3, H, W]
     return (pixels - 255 * MEAN) / STD
 
 
@@ -81,8 +81,8 @@ def content_loss(act, target):
 
 def gram(act):
     _, channels, height, width = act.shape
-    flat = act.reshape(channels, height * width)                        # [1, C, H, W] → [C, H·W]
-    return flat @ flat.T / (channels * height * width)         # [C, H·W] · [H·W, C] → [C, C]
+    flat = act.reshape(channels, height * width)                 # [1, C, H, W] → [C, H·W]
+    return flat @ flat.T / (channels * height * width)           # [C, H·W] · [H·W, C] → [C, C]
 
 
 def style_loss(act, target):
@@ -128,14 +128,14 @@ def paint(picture, total, max_iter):
 # - **b** 4: and the photograph and the painting, once each,
 # - **c** 120.
 #
-# Note your answer, and a second one: about how many of the ten faults will Python complain?
+# Note your answer, and a second one: of how many of the ten faults will Python complain?
 
 # %%
 photo, painting = nst.load_image("coffee", size=240), nst.load_image("waves", size=240)
 nst.save_image(photo, here / "photo.png")
 nst.save_image(painting, here / "painting.png")
 passes, asked, stages = [], [], {}
-network[0].register_forward_hook(lambda *_: passes.append(1))           # counts pictures that enter
+network[0].register_forward_hook(lambda *_: passes.append(1))     # counts pictures that enter
 
 
 def again(max_iter=2):
@@ -155,10 +155,10 @@ small = nst.load_image(photo, size=SIZE)
 objective = nst.Objective(nst.Features("tiny"), small, nst.load_image(painting, size=SIZE))
 *_, step = nst.optimize(small, objective, steps=40)
 plots.show([photo, painting, stages["all ten faults"], step.image],
-           ["photograph", "painting", "the program", "lesson 05"], columns=4)
+           ["photograph", "painting", "the program", "lesson 05"], columns=2)
 
 # %% [markdown]
-# *The program's picture, and what lesson 05's loop makes of the same two pictures in as many evaluations.*
+# *Below: the program's picture, and what lesson 05's loop makes of the same two in 40 evaluations.*
 #
 # ## First experiment: there and back
 #
@@ -187,7 +187,7 @@ for name in ("photo.png", "painting.png"):
 
 # %% exercise="6.1"
 def load(path, size):
-    """The picture in a file as the network wants it, its longer side `size` px: → [1, 3, H, W]."""
+    """The picture in a file as the network wants it, `size` px on its longer side."""
     picture = Image.open(path).convert("RGB")
     ### BEGIN FAULTY 8
     picture = transforms.Resize(size)(picture)
@@ -198,11 +198,11 @@ def load(path, size):
     picture = transforms.Resize(shape)(picture)
     ### END SOLUTION
     ### BEGIN FAULTY 6
-    pixels = transforms.PILToTensor()(picture)[None].float().contiguous()      # → [1, 3, H, W]
+    pixels = transforms.PILToTensor()(picture)[None].float().contiguous()   # → [1, 3, H, W]
     return (pixels - 255 * MEAN) / STD
     ### END FAULTY
     ### BEGIN SOLUTION 6
-    pixels = transforms.ToTensor()(picture)[None]                       # → [1, 3, H, W], in [0, 1]
+    pixels = transforms.ToTensor()(picture)[None]         # → [1, 3, H, W], in [0, 1]
     return (pixels - MEAN) / STD
     ### END SOLUTION
 
@@ -222,20 +222,23 @@ check_in_and_out(load, save)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# Compare what `transforms.PILToTensor` and `transforms.ToTensor` give for the same picture: which of them ends at 1? And which side
-# does `Resize` measure when it is given one number?
+# What does `ToTensor` give where `PILToTensor` gives up to 255? Which side does `Resize` measure, given one number?
 #
 # </details>
 # <details><summary>Second hint</summary>
 #
-# `Resize` also takes a pair, (height, width). `save` undoes the last line of `load`: first times, then plus, then `.clamp(0, 1)`.
+# `Resize` also takes (height, width). `save` undoes the last line of `load`: times, then plus, then `.clamp(0, 1)`.
 #
 # </details>
 # <details><summary>Help, I get …</summary>
 #
-# *A white file*: values still reach 255. *“… `view` …”* from L-BFGS: `.contiguous()` is missing.
+# *A white file*: values still reach 255. *“… `view` …”*: `.contiguous()` is missing.
 #
 # </details>
+#
+# ## Second experiment: merely larger
+#
+# A pattern laid 2 × 2 is no rougher. A layer with each channel twice says nothing new. What should the losses do?
 
 # %%
 one, other, twice = torch.rand(1, 8, 12, 12), torch.rand(1, 8, 12, 12), (1, 2, 1, 1)
@@ -246,13 +249,13 @@ stages["after 6.1"] = again()
 plots.show([photo, *stages.values()], ["photograph", "before", "now"])
 
 # %% [markdown]
-# *After 6.1: fog. One term outweighs the others.*
+# *After 6.1: fog. One loss outweighs all others.*
 #
 # ## Exercise 6.2 · What the losses weigh
 # ●●○ · 8 minutes
 #
-# Two faults. Neither the size of a picture nor the number of channels may change what a loss weighs. So make both relative, as
-# `content_loss` in the program already is:
+# Two faults. Neither the size of a picture nor the number of channels may change what a loss weighs. (`content_loss`, in the
+# program above, obeys that.) Wanted are
 #
 # $$\frac{\lVert G - A\rVert^2}{\lVert A\rVert^2} \qquad\qquad \frac{1}{C·H·W}\sum (\text{difference of neighbors})^2$$
 #
@@ -262,12 +265,12 @@ plots.show([photo, *stages.values()], ["photograph", "before", "now"])
 def gram(act):
     """Gram matrix of activations [1, C, H, W] → [C, C]."""
     _, channels, height, width = act.shape
-    flat = act.reshape(channels, height * width)                        # [1, C, H, W] → [C, H·W]
+    flat = act.reshape(channels, height * width)                 # [1, C, H, W] → [C, H·W]
     ### BEGIN FAULTY 5
-    return flat @ flat.T / (channels * height * width)         # [C, H·W] · [H·W, C] → [C, C]
+    return flat @ flat.T / (channels * height * width)           # [C, H·W] · [H·W, C] → [C, C]
     ### END FAULTY
     ### BEGIN SOLUTION 5
-    return flat @ flat.T / (height * width)         # [C, H·W] · [H·W, C] → [C, C]
+    return flat @ flat.T / (height * width)                      # [C, H·W] · [H·W, C] → [C, C]
     ### END SOLUTION
 
 
@@ -367,19 +370,23 @@ check_listen(listen)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# Count in `print(network)`: convolutions and ReLUs take turns; a `MaxPool2d` ends a block. VGG-19 has 2, 2, 4, 4, 4 convolutions in its blocks.
+# In `print(network)`, a `MaxPool2d` ends a block. VGG-19's blocks have 2, 2, 4, 4, … convolutions.
 #
 # </details>
 # <details><summary>Second hint</summary>
 #
-# The poolings are 4, 9, 18 and 27. Against overwriting: keep a copy, or tell each ReLU `layer.inplace = False`.
+# The poolings are 4, 9, 18 and 27. Keep a copy, or tell each ReLU `layer.inplace = False`.
 #
 # </details>
 # <details><summary>Help, I get …</summary>
 #
-# *“No negative value”* at right names: the number is that of the ReLU behind the convolution, or the ReLU still writes over what you keep.
+# *“No negative value”*: the number is that of the ReLU behind, or the ReLU still writes over what you keep.
 #
 # </details>
+#
+# ## Third experiment: count
+#
+# How often does `paint` ask for the loss of a toy? How many pictures does each answer cost?
 
 # %%
 stages["after 6.3"] = again()
@@ -516,10 +523,11 @@ check_paint(paint)
 check_program(style_transfer)
 
 # %%
-SIZE, asked = 192, []
+asked = []
 paint(torch.rand(1, 3, 8, 8), toy, max_iter=2)
 print("max_iter=2 made 40 evaluations; now fewer than 12:", len(asked) < 12)
-stages["the program now"] = again(max_iter=80 if len(asked) < 12 else 2)
+SIZE, steps = (192, 80) if len(asked) < 12 else (96, 1)    # small while each step makes 20
+stages["the program now"] = again(steps)
 plots.show([photo, *stages.values()], ["photograph", *stages], columns=3)
 
 # %% [markdown]
@@ -538,8 +546,8 @@ BeforeAfter({"photograph": photo, **stages})
 #
 # <details><summary>Answer</summary>
 #
-# Most: the scale of the losses, and the clamp, since each of them alone hides all the rest. Not at all: 6.4, which saves time only.
-# And no loss that was printed would have told you: it fell in every version.
+# Most: what the losses weigh, and the clamp, since each of them alone hides all the rest. Not at all: 6.4, which saves only time.
+# Even in the fog the loss fell more than a hundredfold: a falling loss alone proves nothing.
 #
 # </details>
 #
@@ -553,7 +561,7 @@ def planted(**parts):
     """A painting with some of the program's parts replaced."""
     kept = {name: globals()[name] for name in parts}
     globals().update(parts)
-    picture = again(max_iter=40 if len(asked) < 12 else 1)
+    picture = again(min(steps, 40))
     globals().update(kept)
     return picture
 
@@ -589,6 +597,6 @@ plots.show([planted(GAMMA=1e3 * GAMMA), planted(load=lambda *which: as_it_is(*wh
 #
 # 1. A loss falls smoothly and the picture is bad. Which of the ten can it be?
 # 2. Why does a wrong divisor stay unnoticed until somebody changes layers?
-# 3. The article's program asks a list for its style features by name. Why is that fault harmless?
+# 3. The article behind this course asks a *list* for style features by name. Why is that fault harmless?
 #
 # It paints. Now its knobs: **[07 · Turning the knobs](07_turning_the_knobs.ipynb)**.
