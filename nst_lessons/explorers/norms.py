@@ -1,0 +1,228 @@
+"""Lesson 08: two small networks that differ in their normalization only, side by side while they train."""
+import base64
+import functools
+import threading
+
+import ipywidgets as widgets
+import torch
+from PIL import Image
+
+from ..fast.network import ConditionalNorm, FastNetwork
+from ..fast.training import Trainer
+from .background import Background, Pace, Stopped, attentive_features
+from .canvas import note, sheet
+from .canvas import photo as photo_of
+from .captions import in_plain_words
+from .controls import choice, load_sample, slider
+from .drawing import loss_curves
+from .explorer import Guarded, encoded
+
+LEARN_FROM, SHOWN = ["astronaut", "coffee", "motorcycle", "rocket"], ["cat", "astronaut", "coffee", "motorcycle", "rocket"]
+STYLES = ["waves", "starry", "woodcut", "stained_glass", "wheat_field"]
+_COLORS = {"yours": "#D55E00", "batch": "#0072B2"}
+_SIDE = 178                                                          # px of each picture
+_RECIPE = {"sizes": (64,), "seen": (90, 160), "batch": 4, "lr": 0.02, "table_lr": 5e-3}
+
+
+class NormExplorer(Guarded):
+    """Trains two small one-pass networks on the same crops: one with the learner's `norm`, the other with batch normalization.
+
+    norm(act [B, C, H, W], scale [1 or B, C], shift [1 or B, C]) → [B, C, H, W]. Run begins, or goes on after Pause; Reset forgets. Photograph
+    and contrast can be changed at any time, and the two networks, as they are by then, paint it anew.
+    """
+
+    def __init__(self, norm, style="waves", size=128):
+        super().__init__()
+        self.norm, self.size = norm, size
+        self._background, self._free, self._features = Background(), threading.Event(), None
+        self._make_controls(style)
+        self._connect()
+        self._reset()
+        self.guarded(lambda _: self._try())()
+
+    def __repr__(self):
+        return f"NormExplorer(norm={getattr(self.norm, '__name__', 'function')})"
+
+    def _repr_mimebundle_(self, **kwargs):
+        """The widget; and for a reader without a kernel the picture as it is now, and one line that never changes."""
+        small = encoded(self.shown.quantize(128, dither=Image.Dither.NONE), "png", optimize=True)
+        return self.widget._repr_mimebundle_(**kwargs) | {"text/plain": repr(self), "image/png": base64.b64encode(small).decode()}
+
+    def wait(self, seconds=None):
+        """Waits until the training has ended, at most `seconds`; True if it has."""
+        return self._background.wait(seconds)
+
+    def complain(self, error):
+        """One line about what went wrong; in the picture too while there is none, for a reader without a kernel."""
+        super().complain(error)
+        if not self.picture.value:
+            self.shown = note(in_plain_words(error))
+            self.picture.value = encoded(self.shown, "jpeg")
+
+    # --- what one sees -----------------------------------------------------------------------------------------------
+
+    def _make_controls(self, style):
+        self.style = choice("style", list(dict.fromkeys([style, *STYLES])), style, "what both learn, at the next Run")
+        self.steps = slider("steps", 60, 10, 300, 10, "of training, for each network")
+        self.photo = choice("photograph", SHOWN, SHOWN[0], "the cat is never trained with")
+        self.contrast = slider("contrast (%)", 100, 10, 150, 10, "of the photograph to be painted; training sees 100 %")
+        self.controls = [self.style, self.steps, self.photo, self.contrast]
+        button = functools.partial(widgets.Button, layout={"width": "92px"})
+        self.run = button(description="Run", icon="play", button_style="primary", tooltip="begin, or go on")
+        self.pause = button(description="Pause", icon="pause", disabled=True, tooltip="hold the training where it is")
+        self.reset = button(description="Reset", icon="refresh", tooltip="forget what was learned")
+        self.picture = widgets.Image(format="jpeg", layout={"width": "100%", "max_width": f"{3 * _SIDE + 24}px", "margin": "4px 0"})
+        self.curve = widgets.Image(format="png", layout={"width": "100%", "max_width": "440px"})
+        buttons = widgets.Box([self.run, self.pause, self.reset], layout={"flex_flow": "row wrap", "grid_gap": "4px", "margin": "8px 0"})
+        self.widget = widgets.Box([
+            widgets.VBox([*self.controls, buttons, self.state, self.problem],
+                         layout={"flex": "1 1 280px", "max_width": "400px", "min_width": "0"}),
+            widgets.VBox([self.picture, self.curve], layout={"flex": "2 1 320px", "max_width": f"{3 * _SIDE + 44}px", "min_width": "0"}),
+        ], layout={"flex_flow": "row wrap", "grid_gap": "8px 24px", "width": "100%"})
+
+    def _show(self):
+        """The photograph, and what the two networks make of it by now; and the style's share of both losses."""
+        photo = load_sample(self.photo.value, self.size)
+        photo = (0.5 + self.contrast.value / 100 * (photo - 0.5)).clamp(0, 1)
+        row = [(f"contrast {self.contrast.value} %", photo_of(photo, _SIDE))]
+        for name, trainer in self._trainers.items():
+            with torch.no_grad():
+                painted = trainer.average(photo, self._trained)
+            row.append(({"yours": "your normalization", "batch": "batch normalization"}[name], photo_of(painted, _SIDE)))
+        self.shown = sheet([row])
+        self.picture.value = encoded(self.shown, "jpeg")
+        self.curve.value = loss_curves(self._losses, max(self._goal, 1), size=(440, 150), colors=_COLORS)
+
+    # --- what it answers ---------------------------------------------------------------------------------------------
+
+    def _connect(self):
+        for control in self.controls:
+            control.observe(self.guarded(self._moved), "value")
+        self.run.on_click(self.guarded(lambda _: self._go()))
+        self.pause.on_click(self.guarded(lambda _: self._free.clear()))
+        self.reset.on_click(self.guarded(lambda _: self._reset()))
+
+    def _moved(self, event):
+        if event["owner"] in (self.photo, self.contrast):
+            if not (self._background.running and self._free.is_set()):          # else the next frame shows it
+                self._show()
+        elif event["owner"] is self.style:
+            self.say("press Run: both begin anew, with this style")
+        else:
+            self.say("press Run to train so far")
+
+    def _try(self):
+        """A stub, or an answer of another shape, is told before anything is trained."""
+        self._normalized(torch.rand(2, 3, 4, 4), torch.ones(1, 3), torch.zeros(1, 3))
+
+    def _normalized(self, act, scale, shift):
+        answer = self.norm(act, scale, shift)
+        if not isinstance(answer, torch.Tensor) or answer.shape != act.shape:
+            got = list(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
+            raise ValueError(f"your normalization should return {list(act.shape)}, it returned {got}")
+        if not answer.isfinite().all():
+            raise ValueError("your normalization returned NaN or infinity: is something divided by zero?")
+        return answer
+
+    # --- what it does ------------------------------------------------------------------------------------------------
+
+    def _go(self):
+        if self._background.running and self._free.is_set():
+            raise ValueError("they are training already: press Pause or Reset first")
+        if self._background.running and self._trained == self.style.value and self._goal == self.steps.value:
+            self._set_buttons(training=True)
+            self._free.set()                                                 # on from where it was held
+            return
+        self._end()
+        self._try()
+        if self._trained != self.style.value or self._done >= self.steps.value:
+            self._forget()
+        self._goal = self.steps.value
+        self._set_buttons(training=True)
+        self._free.set()
+        if not self._background.start(self._work):
+            raise ValueError("the last training has not ended yet: press Run again in a moment")
+
+    def _forget(self):
+        """Two fresh networks, alike in all but their normalization."""
+        self._trained, self._goal, self._done, self._losses = self.style.value, self.steps.value, 0, {"yours": [], "batch": []}
+        self._features = self._features or attentive_features(self._gate)
+        styles, photos = {self._trained: load_sample(self._trained, 160)}, [load_sample(name, 160) for name in LEARN_FROM]
+        self._trainers = {}
+        with torch.random.fork_rng():
+            for name, norm in (("yours", "instance"), ("batch", "batch")):
+                torch.manual_seed(0)
+                net = FastNetwork(styles, norm, widths=(8, 16, 32), blocks=2)
+                self._trainers[name] = trainer = Trainer(styles, photos, net, features=self._features, **_RECIPE)
+                for module in (*trainer.net.modules(), *trainer.average.modules()):
+                    if name == "yours" and isinstance(module, ConditionalNorm):
+                        module.forward = functools.partial(self._looked_up, module)
+
+    def _looked_up(self, module, act, mix):
+        """A ConditionalNorm's work, with the learner's normalization."""
+        scale, shift = ((mix[..., None] * table).sum(1) for table in (module.scale, module.shift))       # [B, S, 1] · [S, C] → [B, C]
+        return self._normalized(act, scale, shift)
+
+    def _reset(self):
+        self._end()
+        self._free.set()                                                     # the fresh networks' first look need not wait
+        self._forget()
+        self._free.clear()
+        self._set_buttons(training=False)
+        self.guarded(lambda _: self._show())()
+        if not self.problem.value:
+            self.say("two untrained networks: press Run")
+
+    def _end(self):
+        self._background.stop()
+        self._background.wait(10)
+
+    def _set_buttons(self, training):
+        self.run.disabled, self.pause.disabled = training, not training
+
+    def _gate(self, *_):
+        """Where the training's thread asks whether it may go on: held while it may not, Stopped when it is to end."""
+        if threading.current_thread() is threading.main_thread():
+            return                                                           # a fresh Trainer looks at its painting
+        self._background.check()
+        if self._free.is_set():
+            return
+        self._set_buttons(training=False)
+        self._show()
+        self.say(f"paused · {self._where()}")
+        while not self._free.wait(0.05):
+            self._background.check()
+
+    def _where(self):
+        if not self._done:
+            return "nothing was learned"
+        return f"step {self._done} of {self._goal} · " + ", ".join(f"{'your' if name == 'yours' else name} style loss {curve[-1][1]:.2f}"
+                                                                   for name, curve in self._losses.items())
+
+    def _work(self):
+        """The training, in the background's thread: a step of each network, on the same crops."""
+        ending, pace = "broken off", Pace()
+        try:
+            self.say("looking at the painting …")
+            while self._done < self._goal:
+                found = {name: trainer.step(self._done / self._goal)["style"] for name, trainer in self._trainers.items()}
+                self._done += 1
+                for name, loss in found.items():
+                    self._losses[name].append((self._done, loss))
+                if pace.due():
+                    self._show()
+                    self.say(f"training · {self._where()}")
+            ending = "done"
+        except Stopped:
+            ending = "stopped"
+        except Exception as error:
+            self.complain(error)
+        self._last_look(ending)
+
+    def _last_look(self, ending):
+        try:
+            self._show()
+        except Exception as error:                                           # NaN, say
+            self.complain(error)
+        self.say(f"{ending} · {self._where()}")
+        self._set_buttons(training=False)
