@@ -8,7 +8,8 @@ from .optimize import OptimizationError, optimize
 from .samples import samples
 from .settings import Settings
 from .stylize import stylize
+from .sweep import sweep
 
 __version__ = "0.1.0"
 __all__ = ["Features", "ImageError", "Objective", "OptimizationError", "Settings", "content_loss", "features", "gram_matrix",
-           "load_image", "optimize", "samples", "save_image", "style_error", "style_loss", "stylize", "tv_loss"]
+           "load_image", "optimize", "samples", "save_image", "style_error", "style_loss", "stylize", "sweep", "tv_loss"]

@@ -17,7 +17,7 @@ from PIL.PngImagePlugin import PngInfo
 from .decode import ImageError, check_area, check_array, decode, open_header, patient_pillow, unit
 from .samples import find_sample, open_path, samples
 
-__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "ImageError", "denormalize", "keep_color", "load_image", "normalize", "read_settings",
+__all__ = ["IMAGENET_MEAN", "IMAGENET_STD", "ImageError", "denormalize", "keep_color", "load_image", "match_color", "normalize", "read_settings",
            "resize", "samples", "save_image", "to_bytes", "to_pil"]
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of red, green, blue, over ImageNet's photographs
@@ -103,6 +103,23 @@ def keep_color(painted, photo):
     room = torch.where(color > 0, 1 - gray, gray)  # how far each channel can go from gray
     pale = (room / color.abs().clamp_min(1e-6)).amin(1, keepdim=True).clamp(max=1)
     return (gray + pale * color).clamp(0, 1)  # the clamp takes off rounding errors only
+
+
+def match_color(picture, like):
+    """`picture` with the mean color and the color covariance of `like`: [1, 3, H, W] and [1, 3, H′, W′] → [1, 3, H, W], clamped.
+
+    Colors are made plain, Σ^-½ (x − μ), then given the other's: Σ′^½ … + μ′ (Gatys et al. 2016, Preserving Color, eq. 6 and 7).
+    """
+    mine, theirs = _batch(picture)[0].flatten(1), _batch(like)[0].to(picture).flatten(1)        # [3, H·W], [3, H′·W′]
+    plain = _power(mine.cov(correction=0), -0.5) @ (mine - mine.mean(1, keepdim=True))
+    matched = _power(theirs.cov(correction=0), 0.5) @ plain + theirs.mean(1, keepdim=True)
+    return matched.clamp(0, 1).reshape(picture.shape)
+
+
+def _power(matrix, exponent):
+    """A symmetric matrix [3, 3], ≥ 0, to a power; colors that do not vary at all count as varying a little."""
+    values, vectors = torch.linalg.eigh(matrix)
+    return vectors * values.clamp_min(1e-5) ** exponent @ vectors.T
 
 
 def to_pil(image):

@@ -2,9 +2,13 @@
 
 Every term is a function of *sums over positions* (Σ(F−P)², ΣFFᵀ, Σ of squared differences). `measure` makes the sums,
 `loss` turns them into one number per picture; so a mask may weight the sums, and tiles or processes may add them.
+A term for which parts do not add up says `whole = True`. One tied to places (a target picture, a mask) has `crop(rows, columns)`
+→ itself for a part of its layer, two slices. One that compares neighbors says by `halo` how many px more, right and below, it needs.
 """
 from collections import defaultdict
+from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import torch
@@ -75,8 +79,14 @@ class ContentTerm:
 
     def __init__(self, layer, target, scaling="relative"):
         self.layer, self.layers, self.target = layer, [layer], target
-        energy = target.pow(2).sum(dim=(1, 2, 3)).clamp_min(1e-12)
+        energy = torch.linalg.vector_norm(target, dim=(1, 2, 3)).square().clamp_min(1e-12)       # Σ P², without a copy of P
         self.scale = _CONTENT_SCALE[scaling](target.shape[1], target.shape[2] * target.shape[3], energy)
+
+    def crop(self, rows, columns):
+        """The term for a part of its layer: the target's part, on the scale of the whole."""
+        part = copy(self)
+        part.target = part.target[..., rows, columns]
+        return part
 
     def measure(self, acts, image):
         """Σ (F − P)²: {"squares": [B]}."""
@@ -97,17 +107,22 @@ class _GramSum(torch.autograd.Function):
     @staticmethod
     def forward(ctx, act):
         ctx.save_for_backward(act)
-        if act.is_cuda:                                           # there matmul is the fast one
+        if act.is_cuda or not act.numel():                        # there matmul is the fast one; and no positions have the sum 0
             return gram_matrix(act, "none")
         channels = act.shape[1]
-        return torch.cat([nn.grad.conv2d_weight(one, (channels, channels, 1, 1), one)[None, ..., 0, 0]
-                          for one in act.split(1)])               # [B, C, C], picture by picture
+        return _joined([nn.grad.conv2d_weight(one, (channels, channels, 1, 1), one)[None, ..., 0, 0]
+                        for one in act.split(1)])                 # [B, C, C], picture by picture
 
     @staticmethod
     def backward(ctx, grad):
         act, = ctx.saved_tensors
         kernels = (grad + grad.transpose(1, 2))[..., None, None]  # [B, C, C, 1, 1]
-        return torch.cat([F.conv2d(one, kernel) for one, kernel in zip(act.split(1), kernels)])
+        return _joined([F.conv2d(one, kernel) for one, kernel in zip(act.split(1), kernels)])
+
+
+def _joined(parts):
+    """The parts as one batch; a single one as it is, since a copy of large activations takes as long as a convolution."""
+    return torch.cat(parts) if len(parts) > 1 else parts[0]
 
 
 class StyleTerm:
@@ -132,14 +147,20 @@ class StyleTerm:
 
 class TVTerm:
     """Total variation of the picture itself: a mean over C·H·W in "relative", the plain sum otherwise."""
-    kind, layer, layers, whole = "tv", "image", (), False
+    kind, layer, layers, whole, halo = "tv", "image", (), False, 1
 
-    def __init__(self, scaling="relative"):
-        self.mean = scaling == "relative"
+    def __init__(self, scaling="relative", size=None):
+        self.mean, self.size = scaling == "relative", size
+
+    def crop(self, rows, columns):
+        """The term for a part of the picture: it counts the pairs whose left or upper pixel lies there."""
+        return TVTerm("relative" if self.mean else "gatys", (rows.stop - rows.start, columns.stop - columns.start))
 
     def measure(self, acts, image):
-        """Σ of squared differences [B], and how many values the picture has."""
-        return {"squares": tv_loss(image), "values": image[0].numel()}
+        """Σ of squared differences [B], and how many values the picture, or this part of it, has."""
+        height, width = self.size or image.shape[2:]
+        right, down = image[..., :height, :].diff(dim=3), image[..., :width].diff(dim=2)      # also to the halo, not within it
+        return {"squares": right.pow(2).sum(dim=(1, 2, 3)) + down.pow(2).sum(dim=(1, 2, 3)), "values": image.shape[1] * height * width}
 
     def loss(self, sums):
         """Their mean or sum: [B]."""
@@ -192,12 +213,12 @@ def layer_weights(layers):
     return dict(layers) if hasattr(layers, "keys") else {layer: list(layers).count(layer) / len(layers) for layer in layers}
 
 
-def _usual_layers(features, scaling, kind):
+def _usual_layers(features, scaling, kind, style_term=StyleTerm):
     """The layers of `kind` that nobody chose: the article's or the network's own; of its content layers Gatys took the deepest."""
     if scaling == "article":
         return _ARTICLE_LAYERS[kind]
     if kind == "style":
-        return features.style_layers
+        return features.style_layers[getattr(style_term, "usual", slice(None))]
     return features.content_layers[-1:] if scaling == "gatys" else features.content_layers
 
 
@@ -207,31 +228,42 @@ class Objective:
     content: [1 or B, 3, H, W], the size to be painted. style: one picture of any size, or a list of them with `style_weights`.
     `content_layers`, `style_layers`: a list or {layer: weight}. `scaling`: "relative" (‖F−P‖²/‖P‖², ‖G−A‖²/‖A‖², mean TV),
     "gatys" (the plain formulas) or "article" (its program); it also decides alpha, beta, gamma and layers that are not given.
+    `style_term`: what style is measured by, made of (layer, the style's activations, scaling); lesson 07 has other ones.
     objective(image [B, 3, H, W]) → Terms. `terms`: a list of Weighted, to which later lessons append their own.
     """
 
     def __init__(self, features, content, style, alpha=None, beta=None, gamma=None, content_layers=None, style_layers=None,
-                 scaling="relative", style_weights=None):
+                 scaling="relative", style_weights=None, style_term=StyleTerm):
         if scaling not in _DEFAULT_FACTORS:
             raise ValueError(f"unknown scaling {scaling!r}; choose one of {', '.join(map(repr, _DEFAULT_FACTORS))}")
         given = zip((alpha, beta, gamma), _DEFAULT_FACTORS[scaling])
         self.alpha, self.beta, self.gamma = (default if value is None else value for value, default in given)
-        content_layers = layer_weights(_usual_layers(features, scaling, "content") if content_layers is None else content_layers)
-        style_layers = layer_weights(_usual_layers(features, scaling, "style") if style_layers is None else style_layers)
+        self.content_layers = layer_weights(_usual_layers(features, scaling, "content") if content_layers is None else content_layers)
+        self.style_layers = layer_weights(_usual_layers(features, scaling, "style", style_term) if style_layers is None else style_layers)
         styles = list(style) if isinstance(style, (list, tuple)) else [style]
         if not styles:
             raise ValueError("no style given; give one picture, or a list of them")
         shares = [1 / len(styles)] * len(styles) if style_weights is None else list(style_weights)
         if len(shares) != len(styles):
             raise ValueError(f"{len(styles)} styles want as many style_weights, got {len(shares)}")
-        self.features, self.terms = features, []
-        with torch.no_grad():                                     # targets are computed once, outside of the graph
-            for layer, act in features(content, content_layers).items():
-                self.terms.append(Weighted(self.alpha, content_layers[layer], ContentTerm(layer, act, scaling)))
-            for picture, share in zip(styles, shares):
-                for layer, act in features(picture, style_layers).items():
-                    self.terms.append(Weighted(self.beta, share * style_layers[layer], StyleTerm(layer, act, scaling)))
-        self.terms += [Weighted(self.gamma, 1, TVTerm(scaling)), Weighted(RANGE_WEIGHT, 1, RangeTerm())]
+        features.check_layers([*self.content_layers, *self.style_layers])
+        self.features, self.content, self.styles = features, content, list(zip(styles, shares))
+        self.scaling, self.style_term = scaling, style_term
+
+    @cached_property
+    def terms(self):
+        """The list of Weighted, made when first asked for: from the two pictures, unless lesson 10 made it from their tiles."""
+        return self.make_terms(self.features, self.features)
+
+    @torch.no_grad()                                              # targets are computed once, outside of the graph
+    def make_terms(self, look, study):
+        """`terms` anew. look(content, layers) → {layer: activations}; study(style, layers) → the same, or Gram matrices."""
+        terms = [Weighted(self.alpha, self.content_layers[layer], ContentTerm(layer, act, self.scaling))
+                 for layer, act in look(self.content, self.content_layers).items()]
+        for picture, share in self.styles:
+            terms += [Weighted(self.beta, share * self.style_layers[layer], self.style_term(layer, act, self.scaling))
+                      for layer, act in study(picture, self.style_layers).items()]
+        return terms + [Weighted(self.gamma, 1, TVTerm(self.scaling)), Weighted(RANGE_WEIGHT, 1, RangeTerm())]
 
     @property
     def layers(self):

@@ -44,10 +44,10 @@ class _Evaluator:
     the memory answers that call for nothing.
     """
 
-    def __init__(self, image, objective, budget, evaluations):
+    def __init__(self, image, objective, budget, evaluations, remembered):
         self.image, self.objective, self.budget, self.evaluations = image, objective, budget, evaluations
         self.unpaid = evaluations > 0                                      # the first look after a resume was paid for before
-        self.memory = deque(maxlen=4)                                      # (picture, loss, gradient, terms)
+        self.memory = deque(maxlen=remembered)                             # (picture, loss, gradient, terms)
 
     def __call__(self):
         for picture, loss, gradient, terms in self.memory:
@@ -75,7 +75,7 @@ class _Run:
     def __init__(self, image, objective, method, steps, lr, history, state):
         state = state or {"image": image, "evaluations": 0, "losses": [], "retries": 0, "optimizer": None}
         self.picture = state["image"].detach().to(image).clone().contiguous().requires_grad_()
-        self.evaluate = _Evaluator(self.picture, objective, steps, state["evaluations"])
+        self.evaluate = _Evaluator(self.picture, objective, steps, state["evaluations"], 4 if method == "lbfgs" else 1)
         self.losses, self.retries, self.latest = list(state["losses"]), state["retries"], {}
         self.method, self.history, self.lr = method, history, {"lbfgs": 1.0, "adam": 0.02}[method] if lr is None else lr
         self.optimizer = self.fresh_optimizer()

@@ -36,13 +36,44 @@ def show(pictures, titles=None, columns=None):
 
 
 def _as_jpeg(plt, figure):
+    plt.close(figure)
+    display_jpeg(figure)
+
+
+def display_jpeg(figure):
     """Displays a figure full of pictures as JPEG: a quarter of the bytes of the PNG that `plt.show()` would leave in the notebook."""
     from IPython.display import Image, display
 
     file = io.BytesIO()
     figure.savefig(file, format="jpeg", pil_kwargs={"quality": 80, "subsampling": 0})
-    plt.close(figure)
     display(Image(file.getvalue(), format="jpeg"))
+
+
+def contact_sheet(pictures, rows, columns=None, dpi=DPI):
+    """A figure, not displayed, of pictures [1, 3, H, W] in a grid, each row and column with its name; without `columns` each picture has one.
+
+    pictures: row by row. rows: names of the rows, or, without `columns`, of the pictures, which then stand at most five in a row.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    across = len(columns) if columns else min(len(rows), 5)
+    down = -(-len(pictures) // across)
+    shape = max(picture.shape[-2] / picture.shape[-1] for picture in pictures)
+    side = 0.09 * max(len(line) for name in rows for line in name.split("\n")) if columns else 0.05         # inches for the rows' names
+    figure = Figure(figsize=(WIDTH, 0.3 + down * ((WIDTH - side) / across * shape + (0.05 if columns else 0.25))), dpi=dpi, layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
+    for number, axis in enumerate(figure.subplots(down, across, squeeze=False).flat):
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
+        if number < len(pictures):
+            axis.imshow(pictures[number].detach().cpu().reshape(pictures[number].shape[-3:]).clamp(0, 1).permute(1, 2, 0).numpy())
+            if not columns or number < across:
+                axis.set_title((columns or rows)[number], fontsize=9)
+            if columns and number % across == 0:
+                axis.set_ylabel(rows[number // across], fontsize=9, rotation=0, ha="right", va="center")
+    return figure
 
 
 def matrices(tables, titles=None, columns=None, limit=None):
@@ -79,13 +110,21 @@ def table(values, names, columns=None, digits=2):
 
 def curves(lines, xlabel="evaluations", ylabel="loss", log=True):
     """Curves with their names at the right end. lines: {name: list of values, or of (x, value)}."""
+    from matplotlib import patheffects, ticker
+
     plt, _, (axis,) = _figure(1, 1, 2.6)
+    halo = [patheffects.withStroke(linewidth=3, foreground="white")]             # a name stays legible where another curve passes
     for (name, points), color in zip(lines.items(), COLORS):
         points = [point if isinstance(point, tuple) else (number, point) for number, point in enumerate(points, 1)]
         xs, ys = zip(*points)
         axis.plot(xs, ys, color=color, linewidth=1.8)
-        axis.annotate(f" {name}", (xs[-1], ys[-1]), color=color, fontsize=9, va="center", annotation_clip=False)
+        axis.annotate(f" {name}", (xs[-1], ys[-1]), color=color, fontsize=9, va="center", annotation_clip=False,
+                      path_effects=halo)
     axis.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if log else "linear")
+    if log:                                                                      # 0.05, 0.1, 0.2: not 6 × 10⁻¹
+        axis.yaxis.set_minor_locator(ticker.LogLocator(subs=(2, 5)))
+        for which in (axis.yaxis.set_major_formatter, axis.yaxis.set_minor_formatter):
+            which(lambda value, _: f"{value:g}")
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(alpha=0.3)
     plt.show()

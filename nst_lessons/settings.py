@@ -6,6 +6,9 @@ _CHOICES = {
     "scaling": ("relative", "gatys", "article"),
     "method": ("lbfgs", "adam"),
     "pooling": ("max", "avg"),
+    "precision": ("fp32", "bf16", "fp16"),
+    "statistic": ("gram", "mean_std", "covariance", "sliced", "patches"),
+    "preserve_color": (False, True, "luminance", "match"),
 }
 
 
@@ -16,7 +19,10 @@ class Settings:
     `content`, `style`: names or paths (style: one or a list). `size`: longer side in px (None: the picture's own, 512 for names
     and files). alpha, beta, gamma and layers: None means the default of `scaling` and `backbone`. `steps`: evaluations in all.
     `levels`: sizes from coarse to fine (None: as many as the size wants, 1: only the full size). `style_scale`: stroke size,
-    the style picture's longer side over the photograph's. `init`: "content", "noise", "style", or a picture's path.
+    the style picture's longer side over the photograph's. `statistic`: what style is measured by (`statistics.TERMS`).
+    `preserve_color`: "luminance" (or True) puts the photograph's colors back at the end, "match" gives them to the painting
+    before it is painted from. `init`: "content", "noise", "style", or a picture's path.
+    `precision`: of the network: "fp32", "bf16" or "fp16". `tile`: px of a tile (None: tiles only where memory wants them).
     Raises ValueError for a name or value that makes no sense.
     """
     content: str | None = None
@@ -31,6 +37,7 @@ class Settings:
     content_layers: list | dict | None = None
     style_layers: list | dict | None = None
     style_weights: list | None = None
+    statistic: str = "gram"
     scaling: str = "relative"
     method: str = "lbfgs"
     steps: int = 200
@@ -38,19 +45,21 @@ class Settings:
     style_scale: float = 1.0
     init: str = "content"
     seed: int = 0
-    preserve_color: bool = False
+    precision: str = "fp32"
+    tile: int | None = None
+    preserve_color: bool | str = False
 
     def __post_init__(self):
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
-                raise ValueError(f"{name}={getattr(self, name)!r} is unknown; choose one of {', '.join(choices)}")
+                raise ValueError(f"{name}={getattr(self, name)!r} is unknown; choose one of {', '.join(map(str, choices))}")
         for name in ("alpha", "beta", "gamma"):
             value = getattr(self, name)
             if value is not None and not (_is_number(value) and 0 <= value < float("inf")):
                 raise ValueError(f"{name}={value!r} makes no sense; give a number of at least 0")
-        for name, least in (("size", 16), ("steps", 1), ("levels", 1), ("seed", 0)):
+        for name, least in (("size", 16), ("steps", 1), ("levels", 1), ("seed", 0), ("tile", 32)):
             value = getattr(self, name)
-            if value is None and name in ("size", "levels"):
+            if value is None and name in ("size", "levels", "tile"):
                 continue
             if not (_is_number(value) and isinstance(value, int) and least <= value < 2**63):
                 raise ValueError(f"{name}={value!r} makes no sense; give a whole number of at least {least}")

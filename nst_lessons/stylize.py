@@ -6,20 +6,23 @@ from typing import Callable
 import torch
 
 from .features import Features
-from .images import SMALLEST, ImageError, keep_color, load_image, resize
+from .images import SMALLEST, ImageError, keep_color, load_image, match_color, resize
 from .losses import Objective, Terms
 from .optimize import Spectrum, optimize
+from .scale import Plan, half, plan, tiled
 from .settings import Settings
+from .statistics import TERMS
 
 _COARSEST, _RATIO, _MORE = 96, 1.6, 1.25     # px of the first level; from level to level: the size, and the evaluations
-_FILE_SIZE = 512                             # px, for a name or a file whose size nobody chose
+FILE_SIZE = 512                             # px, for a name or a file whose size nobody chose
 
 
 @dataclass
 class Progress:
     """Where a painting stands: `image` [1, 3, H, W] at the size of `level` (0-based, of `levels`), `evaluations` of `steps`.
 
-    `state()` → a tree for `save_checkpoint`; `paint(…, state=…)` goes on from there and ends at the same picture.
+    `state()` → a tree for `save_checkpoint`; `paint(…, state=…)` goes on from there and ends at the same picture. `plan`: in what
+    tiles and by what method this level is painted.
     """
     level: int
     levels: int
@@ -28,6 +31,7 @@ class Progress:
     terms: Terms
     image: torch.Tensor
     state: Callable[[], dict]
+    plan: Plan | None = None
 
 
 def pyramid(size, levels=None, shape=(1, 1)):
@@ -71,21 +75,24 @@ def stylize(photo, style, /, **settings):
 
 
 def finish(image, photo, settings):
-    """The last touch: values clamped to [0, 1], and the photograph's colors if they are to be kept."""
-    image = image.detach().clamp(0, 1).cpu()
-    return keep_color(image, _picture(photo, max(image.shape[2:]))) if settings.preserve_color else image
+    """The last touch: values clamped to [0, 1], and the photograph's colors put back if that is how they are to be kept."""
+    image, kept = image.detach().clamp(0, 1).cpu(), settings.preserve_color in (True, "luminance")
+    return keep_color(image, _picture(photo, max(image.shape[2:]))) if kept else image
 
 
-def paint(photo, style, settings, features=None, state=None):
+def paint(photo, style, settings, features=None, state=None, style_term=None, group=None):
     """Yields Progress as the picture grows; what `stylize`, the command line and the studio stand on.
 
-    `features`: a ready network, else the settings' own. `state`: a Progress.state(), to go on.
+    `features`: a ready network, else the settings' own. `state`: a Progress.state(), to go on. `style_term`: as for Objective,
+    else that of the settings' statistic. `group`: processes of torch.distributed that share the work.
     """
-    features = features or Features(settings.backbone, settings.weights, settings.pooling)
-    size = settings.size or (max(photo.shape[2:]) if isinstance(photo, torch.Tensor) else _FILE_SIZE)
+    features = half(features or Features(settings.backbone, settings.weights, settings.pooling), settings.precision)
+    size = settings.size or (max(photo.shape[2:]) if isinstance(photo, torch.Tensor) else FILE_SIZE)
     photo = _picture(photo, size).to(features.device)
     styles = [_picture(one, style_side(size, settings)).to(features.device)
               for one in (style if isinstance(style, (list, tuple)) else [style])]
+    if settings.preserve_color == "match":
+        styles = [match_color(one, photo) for one in styles]
     sizes = pyramid(size, settings.levels, photo.shape)[-settings.steps:]              # an evaluation for each, at least
     counts = budgets(settings.steps, len(sizes))
     first, done, image = (0, 0, None) if state is None else (state["level"], state["done"], None)
@@ -97,21 +104,25 @@ def paint(photo, style, settings, features=None, state=None):
         else:
             start = _start(settings, content, targets) if image is None else resize(image, tuple(content.shape[2:]))
         objective = Objective(features, content, targets, settings.alpha, settings.beta, settings.gamma, settings.content_layers,
-                              settings.style_layers, settings.scaling, settings.style_weights)
+                              settings.style_layers, settings.scaling, settings.style_weights, style_term or TERMS[settings.statistic])
+        how = plan(objective, settings.method, settings.tile, group)
+        if state is not None:                                                          # an optimizer goes on as it began
+            how = how._replace(method=state["method"], history=state["history"])
         inner, state = (state["step"], None) if state else (None, None)
-        for step, image in _steps(settings, start, objective, counts[level], inner):
+        for step, image in _steps(how, start, tiled(objective, how.tile, group) if how.tile else objective, counts[level], inner):
             yield Progress(level, len(sizes), done + step.evaluations, sum(counts), step.terms, image, lambda level=level, done=done,
-                           start=start, step=step: {"level": level, "done": done, "start": start, "step": step.state()})
+                           start=start, how=how, step=step: {"level": level, "done": done, "start": start, "method": how.method,
+                                                             "history": how.history, "step": step.state()}, how)
         done += counts[level]
 
 
-def _steps(settings, start, objective, budget, state):
+def _steps(how, start, objective, budget, state):
     """(Step, picture) from `start` on: L-BFGS in a picture's spectrum, Adam, which scales each pixel's step itself, on the pixels."""
-    if settings.method == "adam":
+    if how.method == "adam":
         yield from ((step, step.image) for step in optimize(start, objective, "adam", budget, state=state))
         return
     picture = Spectrum(start)
-    for step in optimize(torch.zeros_like(start), lambda z: objective(picture(z)), settings.method, budget, state=state):
+    for step in optimize(torch.zeros_like(start), lambda z: objective(picture(z)), how.method, budget, history=how.history, state=state):
         yield step, picture(step.image)
 
 

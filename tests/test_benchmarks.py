@@ -2,7 +2,7 @@
 import pytest
 import torch
 
-from benchmarks import engine, teacher, tiny_quality
+from benchmarks import engine, fast, sweep, teacher, tiny_quality
 from nst_lessons import Features, Objective, load_image
 
 shared = pytest.mark.skipif(not (teacher.SHARED / "judge.py").exists(), reason="wants ../shared: teachers, judge and held-out pictures")
@@ -41,6 +41,13 @@ def test_roughness_of_color_sees_colored_noise_and_no_gray_noise():
     assert colored == pytest.approx(2 * tiny_quality.roughness_of_color(flat + noise / 2, flat), rel=1e-3)
 
 
+def test_statistics_are_compared_at_equal_time(monkeypatch):
+    monkeypatch.setattr(sweep, "SIZE", 48)
+    found = {name: rest for name, *rest in sweep.at_equal_time(seconds=0.5)}
+    assert list(found) == ["gram", "mean_std", "covariance", "sliced", "patches"]
+    assert all(evaluations > 1 and 0 < style < 1 and 0 < content for evaluations, style, content in found.values())
+
+
 @shared
 def test_only_pictures_that_no_training_saw_are_judged():
     numbers = sorted(int(p.stem) for p in (teacher.SHARED / "photos").glob("*.jpg"))
@@ -60,3 +67,28 @@ def test_the_composite_teacher_sees_what_the_judge_sees():
     truth, mine = judge.acts(image), teacher.Composite()(image, ["relu1_1", "relu3_1", "relu5_1"])
     for layer, act in mine.items():
         torch.testing.assert_close(act, truth[layer.removeprefix("relu")], rtol=1e-3, atol=1e-2)
+
+
+class _Unmoved(torch.nn.Module):
+    """A network that paints nothing: the photograph comes back."""
+    styles = ["starry"]
+
+    def mix(self, style):
+        return torch.ones(1, 1)
+
+    def forward(self, photo, style):
+        return photo
+
+
+def test_one_pass_networks_are_held_against_the_photograph_itself():
+    photos = [load_image("cat", size=64)]
+    assert fast.style_ratios(_Unmoved(), photos, Features("tiny")) == {"starry": pytest.approx(1)}
+    assert 0 < fast.milliseconds(_Unmoved(), size=16, rounds=3) < 1000
+    assert len(fast.photographs(3)) == 3
+
+
+@shared
+def test_one_pass_networks_are_measured_on_what_training_did_not_see():
+    numbers = sorted(int(path.stem) for path in (teacher.SHARED / "photos").glob("*.jpg"))
+    assert all(int(path.stem) >= numbers[-50] for path in fast.photographs(6))
+    assert fast.judged_ratios(_Unmoved(), fast.photographs(1)) == {"starry": pytest.approx(1)}

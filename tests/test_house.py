@@ -13,10 +13,10 @@ PACKAGE = ROOT / "nst_lessons"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Each module's lesson. A lesson may use its own modules and those of lessons with a lower number.
-LESSON = {"weights": 0, "decode": 1, "samples": 1, "images": 1, "paintings": 1, "plots": 1,
-          "tiny": 2, "loading": 2, "features": 2, "gram": 3, "losses": 4, "optimize": 5, "sweep": 7, "fast": 8, "attention": 9,
+LESSON = {"weights": 0, "checkpoint": 0, "decode": 1, "samples": 1, "images": 1, "paintings": 1, "plots": 1,
+          "tiny": 2, "loading": 2, "features": 2, "gram": 3, "losses": 4, "optimize": 5, "statistics": 7, "sweep": 7, "fast": 8, "attention": 9,
           "scale": 10, "video": 11, "mobile": 12, "regions": 13, "selfsup": 14, "words": 15}
-FACADE = {"settings", "checkpoint", "stylize"}                            # stylize() and what it is made of
+FACADE = {"settings", "stylize"}                                         # stylize() and what it is made of
 UPSTAIRS = {**{name: (set(LESSON) - {"sweep"}) | FACADE for name in FACADE},
             "sweep": set(LESSON) | FACADE,
             "checks": set(LESSON),
@@ -33,7 +33,10 @@ def _allowed(module):
 
 def _module(path):
     """nst_lessons/gram.py → "gram"; nst_lessons/paintings/brush.py → "paintings"; __init__.py → "nst_lessons"."""
-    first = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if path.name == "__main__.py":                                            # also nst_lessons/scale/__main__.py: a door to the command line
+        return "__main__"
+    parts = path.relative_to(PACKAGE).parts
+    first = parts[-1 if parts[-1] == "__main__.py" else 0].removesuffix(".py")          # python -m, of a package inside too
     return "nst_lessons" if first == "__init__" else first
 
 

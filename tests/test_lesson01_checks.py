@@ -104,6 +104,13 @@ def for_three(image, mean=IMAGENET_MEAN, std=IMAGENET_STD):
     return (image - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(std).view(1, 3, 1, 1)
 
 
+def first_three_in_a_copy(image, mean=IMAGENET_MEAN, std=IMAGENET_STD):
+    out = image.clone()
+    for c in range(min(3, len(mean))):
+        out[:, c] = (image[:, c] - mean[c]) / std[c]
+    return out
+
+
 NORMALIZE = {
     "multiplied by std": of(lambda x, m, s: (x - m) * s),
     "exchanged": of(lambda x, m, s: (x - s) / m),
@@ -131,7 +138,12 @@ NORMALIZE = {
     "lie along the height": over_rows,
     "lie along the batch": over_batch,
     "4 channels do not suit": for_three,
-    "[1, 4, 3, 4] is wanted": given(lambda x, m, s: torch.stack([(x[:, c] - m[c]) / s[c] for c in range(3)], dim=1)),
+    "only the first three channels": given(lambda x, m, s: torch.stack([(x[:, c] - m[c]) / s[c] for c in range(min(3, len(m)))], dim=1)),
+    "as there are numbers in mean": first_three_in_a_copy,
+    "the parentheses are missing": of(lambda x, m, s: x - m / s),
+    "divided by 255 in the end": of(lambda x, m, s: (x - m) / s / 255),
+    "make tensors of them first": given(lambda x, m, s: (x - m) / s),
+    "NumPy lets no gradient through": given(lambda x, m, s: torch.from_numpy((x.numpy() - three(m).numpy()) / three(s).numpy())),
     "changes the tensor": in_place,
     "no gradient": given(lambda x, m, s: by_channel(x, m, s).detach()),
     "without mean and std": lambda image, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5): by_channel(image, mean, std),
@@ -169,6 +181,9 @@ DENORMALIZE = {
     "so nothing above 1": of(lambda x, m, s: (x * s + m).clamp(0, 255)),
     "that is in [0, 255]": of(lambda x, m, s: (x * s + m).clamp(0, 1) * 255),
     "stretched": stretched,
+    "folded back by abs": of(lambda x, m, s: (x * s + m).abs().clamp(max=1)),
+    "do not round": of(lambda x, m, s: (x * s + m).clamp(0, 1).round()),
+    "right would be 0, yours is 0.3": clamped(lambda x, m, s: torch.where(x * s + m <= 0, 0.3, x * s + m)),
     "sigmoid": of(lambda x, m, s: (x * s + m).sigmoid()),
     "divided by std": clamped(lambda x, m, s: x / s + m),
     "added the mean before": clamped(lambda x, m, s: (x + m) * s),
@@ -217,7 +232,23 @@ def cut(picture, partner):
     return picture[..., :height, :width] if picture.shape[-2] > height else like(**SMOOTH)(picture, partner).clamp(0, 1)
 
 
+def smooth(picture, size):
+    return F.interpolate(picture, size, **SMOOTH)
+
+
+def spread(picture, partner):
+    raw = like(**SMOOTH)(picture, partner)
+    return (raw - raw.min()) / (raw.max() - raw.min())
+
+
 RESIZE = {
+    "the last two of four": lambda picture, partner: smooth(picture, partner.shape),
+    "is a function, not a size": lambda picture, partner: smooth(picture, partner.size),
+    "reshape cannot make": lambda picture, partner: picture.reshape(len(picture), 3, *partner.shape[2:]),
+    "is batch and channels": lambda picture, partner: smooth(picture, partner.shape[:2]).clamp(0, 1),
+    "resized the partner": lambda picture, partner: smooth(partner, picture.shape[2:]).clamp(0, 1),
+    "only the first picture": lambda picture, partner: smooth(picture[:1], partner.shape[2:]).clamp(0, 1),
+    "from the least to the greatest": spread,
     "pixels are picked": like(mode="nearest"),
     "area averaging": like(mode="area"),
     "antialias=True is missing, and the mode": like(mode="bilinear"),
@@ -263,6 +294,13 @@ BYTES = {
     "no batch": lambda x: bytes_of(x)[0],
     "their type is float32": last(lambda x: (x.clamp(0, 1) * 255).round()),
     "their type is int64": last(lambda x: (x.clamp(0, 1) * 255).round().long()),
+    "(and channels still come first)": lambda x: x.byte(),
+    "end at 127": last(lambda x: (x.clamp(0, 1) * 255).round().byte().view(torch.int8)),
+    "after multiplying by 255": last(lambda x: (x * 255).clamp(0, 1).round().byte()),
+    "as for a picture in [-1, 1]": last(lambda x: ((x / 2 + 0.5).clamp(0, 1) * 255).round().byte()),
+    "from the least to the greatest": last(lambda x: ((x - x.min()) / (x.max() - x.min()) * 255).round().byte()),
+    "(no +=, no trailing": lambda x: bytes_of(x.clamp_(0, 1)),
+    "to [0, 1] before you multiply": last(lambda x: (x.clamp(0, 255) * 255).round().long().remainder(256).byte()),
     "outside [0, 1]": last(lambda x: ((x * 255).round().long() % 256).byte()),
     "changes the tensor": lambda x: bytes_of(x.mul_(0.5)),
     "does every path": lambda x: None,

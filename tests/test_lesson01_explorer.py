@@ -84,6 +84,8 @@ def test_a_stub_and_wrong_answers_are_told_in_the_widget():
     assert "should return [1, 3, 128, 128], it returned [128, 128, 3]" in channels_last.problem.value
     assert "it returned NoneType" in PictureExplorer(normalize=lambda image: None).problem.value
     assert "divided by zero" in PictureExplorer(normalize=lambda image: image / 0).problem.value
+    crash = PictureExplorer(normalize=lambda image: image - (0.5, 0.5, 0.5))
+    assert "your function stops with TypeError" in crash.problem.value and "fault of the program" not in crash.problem.value
 
 
 def test_a_wrong_normalize_looks_wrong(explorer):

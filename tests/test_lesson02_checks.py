@@ -132,13 +132,53 @@ def brightens(network, picture, layers):
     return right(network, picture, layers)
 
 
+def deaf(network, picture, layers):
+    kept = {}
+    for name in layers:
+        network.get_submodule(name).register_forward_hook(lambda m, i, o, name=name: put(kept, name, o.clone())).remove()
+    network(picture)
+    return kept
+
+
+def returns_what_it_keeps(kept, name, inputs, output):
+    kept[name] = output.clone()
+    return kept[name]
+
+
+def walks_over_the_top(network, picture, layers):
+    kept = {}
+    for name, part in network.named_children():
+        picture = part(picture)
+        kept[name] = picture.clone()
+    return {name: kept[name] for name in layers if name in kept}
+
+
+def by_getattr(network, picture, layers):
+    return recorder(lambda kept, name, inputs, output: put(kept, name, output.clone()),
+                    among=lambda network: {name: getattr(network, name) for name in layers})(network, picture, layers)
+
+
+def takes_the_output_only(network, picture, layers):
+    kept = {}
+    for name in layers:
+        network.get_submodule(name).register_forward_hook(lambda output: put(kept, "x", output))
+    network(picture)
+
+
+def not_in_place_any_more(network, picture, layers):
+    for module in network.modules():
+        if hasattr(module, "inplace"):
+            module.inplace = False
+    return recorder(lambda kept, name, inputs, output: put(kept, name, output))(network, picture, layers)
+
+
 RECORD = {
     "still listen": recorder(lambda kept, name, inputs, output: put(kept, name, output.clone()), remove=False),
     "2 of your hooks still": removes_the_last_only,
     "only the last layer": late_name,
     "it writes into the very tensor": recorder(lambda kept, name, inputs, output: put(kept, name, output)),
     "writes into the very tensor that you kept": recorder(lambda kept, name, inputs, output: put(kept, name, output.detach())),
-    "let your hook return nothing": recorder(lambda kept, name, inputs, output: kept.setdefault(name, output.clone())),
+    "your hook returns that tensor": recorder(lambda kept, name, inputs, output: kept.setdefault(name, output.clone())),
     "what went *into* the layer": recorder(lambda kept, name, inputs, output: put(kept, name, inputs[0].clone())),
     "went *into*": before_the_layer,
     "before the ReLU": listens_to_the_convolution,
@@ -155,8 +195,15 @@ RECORD = {
     "you returned NoneType": lambda network, picture, layers: None,
     "never looked": lambda network, picture, layers: {name: picture for name in layers},
     "your dict has nothing": lambda network, picture, layers: {},
-    "stops on a network whose layers": recorder(lambda kept, name, inputs, output: put(kept, name, output.clone()),
-                                                among=lambda network: dict(network.named_children())),
+    "were asked for, your dict has nothing: did every hook": deaf,
+    "the network goes on with it; let it return nothing": recorder(returns_what_it_keeps),
+    "that you kept; keep a copy": recorder(lambda kept, name, inputs, output: put(kept, name, output)),
+    "get_submodule(name) finds those in it": recorder(lambda kept, name, inputs, output: put(kept, name, output.clone()),
+                                                      among=lambda network: dict(network.named_children())),
+    "deep.relu2_1, deep.conv2_1 were not found": walks_over_the_top,
+    "`deep` is a part with layers of its own": by_getattr,
+    "called with three things": takes_the_output_only,
+    "switched `inplace` off": not_in_place_any_more,
     "is a tuple": recorder(lambda kept, name, inputs, output: put(kept, name, (output.clone(),))),
 }
 
@@ -221,6 +268,13 @@ def the_wrong_way(steps):
     return r
 
 
+def anew(steps):
+    r, j = 1, 1
+    for kernel, stride in steps:
+        r, j = (kernel - 1) * j, j * stride
+    return r
+
+
 FIELD = {
     "strides are left out": recursion(further=lambda j, s: j),
     "a step counts only its own stride": recursion(grow=lambda k, s, j: (k - 1) * s),
@@ -231,6 +285,14 @@ FIELD = {
     "strides are added": recursion(further=lambda j, s: j + s),
     "added; they multiply": recursion(further=lambda j, s: j + s - 1),
     "in reverse order": the_wrong_way,
+    "j becomes the latest stride": recursion(further=lambda j, s: s),
+    "only the first step counts": lambda steps: field(steps[:1]),
+    "kernel and stride have changed places": lambda steps: field([(stride, kernel) for kernel, stride in steps]),
+    "every kernel counts as 3": recursion(grow=lambda k, s, j: 2 * j),
+    "only kernels of 3 count": recursion(grow=lambda k, s, j: 2 * j if k == 3 else 0),
+    "kernels are multiplied": lambda steps: functools.reduce(lambda r, step: r * step[0], steps, 1),
+    "r starts anew": anew,
+    "right would be 34, yours is 156": lambda steps: 156,
     "begin at the picture, or at the layer": lambda steps: field(steps[::-1]),
     "that is the number of pixels": lambda steps: field(steps) ** 2,
     "distance of neighbors, the product": stride_only,
@@ -288,11 +350,21 @@ STRONGEST = {
     "only the first picture": lambda act, count: act[0].mean(dim=(1, 2)).topk(count).indices,
     "rows and columns": lambda act, count: strongest(act, count).T,
     "all channels are there": lambda act, count: strongest(act, act.shape[1]),
+    "count channels from 1": lambda act, count: strongest(act, count) + 1,
+    "how much each map varies": by(lambda act: act.flatten(2).std(dim=2)),
+    "negative values are left out": by(lambda act: act.relu().mean(dim=(2, 3))),
+    "only the strongest channel": lambda act, count: act.mean(dim=(2, 3)).argmax(dim=1),
+    "3 channels are there, whatever": lambda act, count: strongest(act, 3),
+    "finds too few to choose from": lambda act, count: act.mean(dim=(2, 3)).topk(count, dim=0).indices,
+    "make one number of each map": lambda act, count: act.mean(dim=3).topk(count, dim=1).indices,
+    "[2, 5, 4]: first make one": lambda act, count: act.mean(dim=2).transpose(1, 2).topk(count).indices,
+    "you returned a list": lambda act, count: strongest(act, count).tolist(),
+    "are the means themselves": lambda act, count: act.mean(dim=(2, 3)).topk(count)[0].long(),
     "values *and* indices": lambda act, count: tuple(act.mean(dim=(2, 3)).topk(count)),
     "whole numbers": lambda act, count: strongest(act, count).float(),
     "changes the tensor": shifts,
     "does every path": lambda act, count: None,
-    "your function stops": lambda act, count: act.mean(dim=(1, 2)).topk(count + 9).indices,
+    "your function stops": lambda act, count: act.mean(dim=(4, 5)).topk(count).indices,
 }
 
 

@@ -169,14 +169,18 @@ WRONG = {
     "far more than the picture has": dict(receptive_field=lambda steps: 10 ** 6),
     "should return [1, 6] channel numbers, 0 to 511; it returned [6]": dict(strongest=lambda act, count: strongest(act, count)[0]),
     "it returned NoneType": dict(strongest=lambda act, count: None),
-    "[1, 6] channel numbers": dict(strongest=lambda act, count: act.mean(dim=(2, 3)).topk(count).values),
-    "TypeError": dict(receptive_field=lambda: 1),
+    "which are floats": dict(strongest=lambda act, count: act.mean(dim=(2, 3)).topk(count).values),
+    "it returned some from 9999 to 9999": dict(strongest=lambda act, count: torch.full((1, count), 9999)),
+    "receptive_field stops with TypeError": dict(receptive_field=lambda: 1),
+    "your function stops with ZeroDivisionError": dict(record=lambda *_: 1 / 0),
+    "strongest stops with": dict(strongest=lambda act, count: act.topk(9999)),
 }
 
 
 @pytest.mark.parametrize("says", WRONG)
 def test_a_wrong_answer_is_told_in_the_widget(says):
-    assert says in FeatureMapExplorer(**WRONG[says]).problem.value
+    told = FeatureMapExplorer(**WRONG[says]).problem.value
+    assert says in told and "fault of the program" not in told
 
 
 def test_it_recovers_once_the_function_is_right():

@@ -104,6 +104,7 @@ CONTENT = {
     "does every path": lambda a, t, m: None,
     "has shape [2, 3]": lambda a, t, m: 0.5 * (m * (a - t) ** 2).sum(dim=(2, 3)),
     "wrong sign": lambda a, t, m: -content(a, t, m),
+    "each has its own": lambda a, t, m: content(a, t, m[:1]),
     "stops with": lambda a, t, m: 0.5 * (a - t)[m > 0].pow(2).sum(),
 }
 
@@ -145,6 +146,14 @@ def over_all_activations(acts, style_acts, weights):
     return sum(weights[layer] * style_loss(act, gram_matrix(style_acts[layer])) for layer, act in acts.items())
 
 
+def weighs_what_has_no_weight(acts, style_acts, weights):
+    return sum(weights.get(layer, 1) * style_loss(acts[layer], gram_matrix(act)) for layer, act in style_acts.items())
+
+
+def trusts_the_order(acts, style_acts, weights):
+    return sum(weight * style_loss(act, gram_matrix(style)) for act, style, weight in zip(acts.values(), style_acts.values(), weights.values()))
+
+
 def empties_the_weights(acts, style_acts, weights):
     total = 0
     while weights:
@@ -179,7 +188,12 @@ STYLE = {
     "absolute": layered(lambda G, A, N, M, K: (G / M - A / K).abs().sum(**both) / (4 * N**2)),
     "are summed": lambda a, s, w: style(a, s, w).sum(),
     "are averaged": lambda a, s, w: style(a, s, w).mean(),
-    "stops with KeyError": over_all_activations,
+    "asks for the weight of relu3_1, which has no weight": over_all_activations,
+    "stops with KeyError": lambda a, s, w: style(a, s, {"relu9_1": 1.0}),
+    "a layer counts that has no weight": weighs_what_has_no_weight,
+    "another layer's weight": trusts_the_order,
+    "the painting's are plain sums": layered(lambda G, A, N, M, K: squares(G / M - A) / (4 * N**2)),
+    "your picture's are plain sums": layered(lambda G, A, N, M, K: squares(G - A / K) / (4 * N**2)),
     "changes the dictionaries": empties_the_weights,
     "no gradient": lambda a, s, w: style({layer: act.detach() for layer, act in a.items()}, s, w),
 }
@@ -219,6 +233,10 @@ TV = {
     "the mask's border became an edge": lambda image, mask: tv(image * mask, torch.ones_like(mask)),
     "its right or lower pixel": tv_of(summed, lambda one, other: other),
     "its left or upper pixel": tv_of(summed, lambda one, other: one),
+    "as one of the two is kept": tv_of(summed, torch.maximum),
+    "counts half here": tv_of(summed, lambda one, other: (one + other) / 2),
+    "inside and outside are exchanged": lambda image, mask: tv(image, 1 - mask),
+    "the last row and the last column": tv_of(lambda across, down: across[..., :-1, :].sum(**every) + down[..., :-1].sum(**every)),
     "the mask is not used": tv_of(summed, lambda one, other: 1),
     "absolute differences": tv_of(summed, power=torch.abs),
     "you divided by C·H·W": lambda image, mask: tv(image, mask) / image[0].numel(),
@@ -260,6 +278,20 @@ def by_backward(act, target):
     return act.grad
 
 
+def by_torch_func(act, target_gram):
+    return torch.func.grad(lambda act: style_loss(act, target_gram).sum())(act)
+
+
+def by_differences(act, target_gram, step=1e-3):
+    found = torch.zeros_like(act)
+    for number in range(act[0].numel()):
+        nudge = torch.zeros_like(act).flatten(1)
+        nudge[:, number] = step
+        nudge = nudge.reshape(act.shape)
+        found.flatten(1)[:, number] = (style_loss(act + nudge, target_gram) - style_loss(act - nudge, target_gram)) / (2 * step)
+    return found
+
+
 GRADIENT = {
     "F stands twice": scaled(lambda N, M: 0.5),
     "twice too much": scaled(lambda N, M: 2),
@@ -280,6 +312,8 @@ GRADIENT = {
     "gradient for the Gram matrix": lambda act, target: (gram_matrix(act) - target) / (2 * act.shape[1] ** 2),
     "mixed": lambda act, target: gradient(act, target).mean(0, keepdim=True).expand_as(act),
     "autograd's gradient": by_autograd,
+    "is autograd's gradient": by_torch_func,
+    "as finite differences are": by_differences,
     "that is autograd": by_backward,
     "does every path": lambda act, target: None,
     "stops with RuntimeError": lambda act, target: act.flatten(2) @ (gram_matrix(act) - target),

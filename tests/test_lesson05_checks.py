@@ -50,7 +50,8 @@ def step(new_m=lambda m, g, b: b * m + (1 - b) * g, new_v=lambda v, g, b: b * v 
 
 def v_of_m(x, g, m, v, t, lr=0.02, beta1=0.9, beta2=0.99, eps=1e-8):
     m = beta1 * m + (1 - beta1) * g
-    return adam(x, g, m, v, t, lr, 0, beta2, eps)[0], m, beta2 * v + (1 - beta2) * m**2
+    v = beta2 * v + (1 - beta2) * m**2
+    return x - lr * m / (1 - beta1**t) / ((v / (1 - beta2**t)).sqrt() + eps), m, v
 
 
 def in_place(x, g, m, v, t, lr=0.02, beta1=0.9, beta2=0.99, eps=1e-8):
@@ -76,6 +77,15 @@ ADAM = {
     "(1 - beta1) is missing": step(new_m=lambda m, g, b: b * m + g),
     "in m the two factors": step(new_m=lambda m, g, b: (1 - b) * m + b * g),
     "in v the two factors": step(new_v=lambda v, g, b: (1 - b) * v + b * g**2),
+    "in m and in v the two factors": step(new_m=lambda m, g, b: (1 - b) * m + b * g, new_v=lambda v, g, b: (1 - b) * v + b * g**2),
+    "(1 - beta2) is missing": step(new_v=lambda v, g, b: b * v + g**2),
+    "are means, not sums": step(new_m=lambda m, g, b: b * m + g, new_v=lambda v, g, b: b * v + g**2),   # x is right at first, but for eps
+    "one number for the whole picture": step(new_v=lambda v, g, b: b * v + (1 - b) * (g**2).mean()),
+    "the squares of m": v_of_m,
+    "x is clamped": step(out=lambda x, m, v, m_hat, v_hat: (x.clamp(0, 1), m, v)),
+    "a fixed number stands where lr is wanted": lambda x, g, m, v, t, lr=0.02, beta1=0.9, beta2=0.99, eps=1e-8:
+        adam(x, g, m, v, t, 0.02, beta1, beta2, eps),
+    "where beta1 and beta2 are wanted": lambda x, g, m, v, t, lr=0.02, beta1=0.9, beta2=0.99, eps=1e-8: adam(x, g, m, v, t, lr, eps=eps),
     "swapped": lambda x, g, m, v, t, lr=0.02, beta1=0.9, beta2=0.99, eps=1e-8: adam(x, g, m, v, t, lr, beta2, beta1, eps),
     "fixed numbers": lambda x, g, m, v, t, lr=0.02, beta1=0.9, beta2=0.99, eps=1e-8: adam(x, g, m, v, t),
     "as they came": lambda x, g, m, v, t, *rest, **more: (adam(x, g, m, v, t, *rest, **more)[0], m, v),
@@ -236,6 +246,56 @@ def endless(start, objective, method="lbfgs", evaluations=60, lr=None):
     yield from loop_with(stop=10**9)(start, objective, method, evaluations, lr)
 
 
+def remembers_itself(start, objective, method="lbfgs", evaluations=60, lr=None):
+    """What it keeps of the picture is no copy, so the picture seems never to move."""
+    picture, asked, place, known = start.clone().requires_grad_(), 0, None, None
+    optimizer = optimizer_for(picture, method, lr)
+
+    def closure():
+        nonlocal asked, place, known
+        if place is None or not torch.equal(place, picture):
+            optimizer.zero_grad()
+            known = objective(picture).total
+            known.backward()
+            place, asked = picture.detach(), asked + 1
+        return known
+    while asked < evaluations:
+        loss = closure()
+        yield asked, loss.item(), picture.detach().clone()
+        optimizer.step(closure)
+
+
+def clears_what_it_knows(start, objective, method="lbfgs", evaluations=60, lr=None):
+    """Gives back the loss, but the gradient that belongs to it has been cleared."""
+    picture, asked, place, known = start.clone().requires_grad_(), 0, None, None
+    optimizer = optimizer_for(picture, method, lr)
+
+    def closure():
+        nonlocal asked, place, known
+        optimizer.zero_grad()
+        if place is None or not torch.equal(place, picture):
+            known = objective(picture).total
+            known.backward()
+            place, asked = picture.detach().clone(), asked + 1
+        return known
+    while asked < evaluations:
+        here = picture.detach().clone()
+        loss = closure()
+        yield asked, loss.item(), here
+        optimizer.step(closure)
+        if torch.equal(here, picture):
+            return
+
+
+def clamped(*args, **options):
+    for told, loss, picture in loop_with()(*args, **options):
+        yield told, loss, picture.clamp(0, 1)
+
+
+def always_lbfgs(start, objective, method="lbfgs", evaluations=60, lr=None):
+    yield from loop_with()(start, objective, "lbfgs", evaluations, lr)
+
+
 def no_leaf(start, objective, method="lbfgs", evaluations=60, lr=None):
     picture = start.clone()
     while True:
@@ -245,6 +305,8 @@ def no_leaf(start, objective, method="lbfgs", evaluations=60, lr=None):
 
 
 LOOPS |= {
+    "asked once and never again": remembers_itself, "is the gradient still there": clears_what_it_knows,
+    "that you give away are clamped": clamped, "asked for adam, your loop does not take it": always_lbfgs,
     "the loop does not end": endless, "though nothing moves": sleepless, "stops on method 'adam' with RuntimeError": no_leaf, "twice in a row": twice}
 
 
@@ -287,6 +349,7 @@ def eats(losses, tolerance=1e-4, window=20):
 
 
 CONVERGED = {
+    "the other way round: True": when(lambda l, t, w: abs(l[-1 - w] - l[-1]) > t * abs(l[-1 - w])),
     "one entry too late": when(lambda l, t, w: abs(l[-w] - l[-1]) < t * abs(l[-w])),
     "one entry too late: `window`": when(lambda l, t, w: abs(l[-w] - l[-1]) < t * abs(l[-w]), least=0),
     "one entry too far back": when(lambda l, t, w: abs(l[-2 - w] - l[-1]) < t * abs(l[-2 - w]), least=2),

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from classroom import other_value, reads_without_a_kernel, says_stub
-from nst_lessons.explorers import PaintingExplorer, painting
+from nst_lessons.explorers import PaintingExplorer, drawing, painting
 
 EVALUATIONS = 6
 
@@ -114,6 +114,19 @@ def test_old_curves_stay_for_comparison_until_reset(explorer):
     assert len(explorer._runs) == 5 and len({run.color for run in explorer._runs.values()}) == 5 and "lbfgs" not in explorer._runs
     explorer.reset.click()
     assert explorer.curve.value == empty and "ready" in explorer.state.value
+
+
+def test_the_names_of_five_curves_that_end_low_stand_on_the_sheet_and_apart():
+    colors = dict(zip("abcde", painting._COLORS))
+    png = drawing.loss_curves({name: [(1, 1.0), (100, 0.011)] for name in colors}, 100, size=(440, 150), colors=colors, room=130)
+    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)[:, -240:]                # where the names stand
+    tops = []
+    for color in colors.values():
+        rgb = np.array([int(color[i:i + 2], 16) for i in (1, 3, 5)])
+        rows = np.flatnonzero((np.abs(pixels - rgb).max(2) < 24).any(1))
+        assert len(rows) >= 12, f"{color}: its name is cut off"
+        tops.append(rows[0])
+    assert len(set(tops)) == 5 and min(np.diff(sorted(tops))) >= 20
 
 
 def test_evaluations_are_counted_by_the_explorer(explorer):

@@ -260,7 +260,9 @@ def test_few_cells_are_not_compared(source):
 
 # --- what a lesson writes out in full is what the package does -------------------------------------------------------
 
-TAUGHT = {"01": ["denormalize", "normalize"], "03": ["gram_matrix"], "04": ["content_loss", "style_loss", "tv_loss"]}
+TAUGHT = {"01": ["denormalize", "normalize"], "03": ["gram_matrix"], "04": ["content_loss", "style_loss", "tv_loss"],
+          "07": ["combinations", "covariance", "mean_and_deviation", "sliced_wasserstein", "sorted_projections"],
+          "08": ["instance_norm"]}
 
 
 def bare(function):

@@ -11,8 +11,8 @@ FULL = {
     "content": "café.jpg", "style": ["starry", "waves:7"], "size": 320, "backbone": "vgg19", "weights": "vgg.pth",
     "pooling": "avg", "alpha": 0.25, "beta": 3, "gamma": 0.0,
     "content_layers": {"relu4_2": 1.0, "relu3_2": 0.5}, "style_layers": ["relu1_1", "conv2_1"],
-    "style_weights": [0.7, 0.3], "scaling": "gatys", "method": "adam", "steps": 77, "levels": 2, "style_scale": 1.5,
-    "init": "noise", "seed": 12, "preserve_color": True,
+    "style_weights": [0.7, 0.3], "statistic": "sliced", "scaling": "gatys", "method": "adam", "steps": 77, "levels": 2, "style_scale": 1.5,
+    "precision": "bf16", "tile": 512, "init": "noise", "seed": 12, "preserve_color": True,
 }
 
 
@@ -69,7 +69,9 @@ WHOLE, POSITIVE = "whole number of at least", "number of at least 0"
 
 @pytest.mark.parametrize("name, value, message", [
     ("scaling", "relativ", "relative, gatys, article"), ("method", "sgd", "lbfgs, adam"), ("pooling", "min", "max, avg"),
-    ("pooling", None, "max, avg"), ("method", ["lbfgs"], "lbfgs, adam"),
+    ("precision", "fp8", "fp32, bf16, fp16"), *(("tile", value, f"{WHOLE} 32") for value in (0, 31, -1, 64.0, "512")),
+    ("statistic", "gramm", "gram, mean_std, covariance, sliced, patches"), ("preserve_color", "all", "True, luminance, match"),
+    ("preserve_color", None, "True, luminance, match"), ("pooling", None, "max, avg"), ("method", ["lbfgs"], "lbfgs, adam"),
     *((name, value, POSITIVE) for name in ("alpha", "beta", "gamma")
       for value in (-0.1, float("nan"), float("inf"), "1", [1], True)),
     *(("size", value, f"{WHOLE} 16") for value in (0, 15, -64, 64.5, 64.0, "64", "big", float("nan"), float("inf"), True, [64])),
@@ -84,7 +86,7 @@ def test_what_makes_no_sense_is_refused_by_name(name, value, message):
     assert message in str(caught.value) and f"{name}={value!r}" in str(caught.value)
 
 
-@pytest.mark.parametrize("options", [{"alpha": 0}, {"gamma": 0.0}, {"size": 16}, {"steps": 1}, {"levels": 1}, {"seed": 0},
+@pytest.mark.parametrize("options", [{"alpha": 0}, {"gamma": 0.0}, {"size": 16}, {"steps": 1}, {"levels": 1}, {"seed": 0}, {"tile": 32},
                                      {"style_scale": 0.05}, {"style_scale": 20}, {"size": None}, {"alpha": None}])
 def test_the_edges_are_allowed(options):
     assert Settings(**options)[next(iter(options))] == next(iter(options.values()))

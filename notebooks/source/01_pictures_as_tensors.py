@@ -27,15 +27,16 @@ photo = nst.load_image("astronaut", size=192)               # [1, 3, 192, 192]
 # %% [markdown]
 # ## A picture that poses the question
 #
-# Four programs hand the same photograph to the same network. None of them crashes, none prints a warning. Below is the
-# picture that the network *believes* it sees in each. One program is right. What did the other three do?
+# Four programs hand the same photograph to the same network. None of them crashes, none prints a warning. Below is what the
+# network *believes* it sees each time: the picture that a right program would have had to load in order to hand over just these
+# numbers. One program is right. What did the other three do?
 
 # %%
 believed = [photo, images.denormalize(photo), photo.flip(1), images.normalize(photo)]
 plots.show(believed, ["A", "B", "C", "D"])
 
 # %% [markdown]
-# *The same face, in fog, in wrong colors, burnt out. By the end you will read the first line of that cell with ease.*
+# *The same face, then in fog, in wrong colors, burnt out. By the end you will read the first line of that cell with ease.*
 #
 # ## Predict first
 #
@@ -50,11 +51,11 @@ plots.show(believed, ["A", "B", "C", "D"])
 # %% [markdown]
 # ## Small enough for paper
 #
-# A photograph of four pixels: red, green, and below them blue, gold. The file lists them pixel by pixel, three bytes each.
-# A network wants one *plane* for each channel: all reds, all greens, all blues. One more dimension, in front, counts pictures: a
-# network takes a *batch*, here of one.
+# A photograph of four pixels: red, green, and below them blue, gold. The file lists them pixel by pixel, three bytes each,
+# 0 to 255. A network wants numbers from 0 to 1, and one *plane* for each channel: all reds, all greens, all blues. One more dimension, in
+# front, counts pictures: a *batch*, here of one.
 #
-# Take a pencil and write down the three planes, 2 × 2 each, before you run the cell. Gold is (255, 204, 0).
+# Write down the three planes, 2 × 2 each, before you run the cell. Gold is (255, 204, 0).
 
 # %%
 pixels = torch.tensor([[[255, 0, 0], [0, 255, 0]],          # red, green
@@ -69,8 +70,9 @@ print(small[0])
 #
 # $$z_c = \frac{x_c - m_c}{s_c}$$
 #
-# A network learned from pictures whose numbers were shifted and stretched: $m_c$ and $s_c$ are mean and deviation (std) of channel $c$ over
-# all of ImageNet. Only in these numbers does it know red from gray. Our red pixel: $(1 - 0.485) / 0.229 = 2.25$.
+# Most networks learned from *ImageNet*, 1.3 million photographs, shifted and stretched: $m_c$ is the mean of channel $c$, and $s_c$ its
+# deviation (std), both averaged over many of them. Whoever hands over other numbers shows other colors. Our red pixel:
+# $(1 - 0.485) / 0.229 = 2.25$.
 
 # %%
 IMAGENET_MEAN = (0.485, 0.456, 0.406)                       # of red, green, blue
@@ -111,8 +113,8 @@ print("loop = planes = library")
 # %% [markdown]
 # ## The real thing
 #
-# And your prediction? Here is the photograph as a file has it, as Pillow and matplotlib have it, and made into a tensor
-# in two ways. Both have the same shape.
+# And your prediction? Here is the photograph as a file, Pillow and matplotlib have it, and then made into planes in two ways.
+# Both results have the same shape.
 
 # %%
 pixels = torch.from_numpy(np.array(images.to_pil(photo)))  # [H, W, 3], uint8
@@ -120,10 +122,10 @@ permuted = pixels.permute(2, 0, 1)[None] / 255              # [H, W, 3] → [3, 
 reshaped = pixels.reshape(3, 192, 192)[None] / 255          # [H, W, 3] → [1, 3, H, W], by cutting
 for name, one in {"the file": pixels, "permuted": permuted, "reshaped": reshaped}.items():
     print(f"{name} {list(one.shape)} {one.dtype}, {one.min():.0f} to {one.max():.0f}")
-plots.show([permuted, reshaped, reshaped[0, 0]], ["permute", "reshape", "its red plane"])
+plots.show([permuted, reshaped, reshaped[0, 0]], ["permute", "reshape", "reshape, red plane"])
 
 # %% [markdown]
-# **c**. `permute` turns the block of numbers. `reshape` leaves them in the file's order, red green blue red green blue, and cuts
+# **c**, in pieces. `permute` turns the block of numbers. `reshape` leaves them in the file's order, red green blue red green blue, and cuts
 # that row elsewhere: the upper third of the picture becomes the red plane, the middle third green, the lower blue, and each row
 # breaks into three, one under the other: the comb on the right. The shape was correct, and proved nothing.
 #
@@ -137,18 +139,18 @@ for name in ("astronaut", "cat", "coffee", "retina"):
     print(f"{name:9} mean", *[f"{m:4.1f}" for m in means], "  std", *[f"{s:.1f}" for s in stds])
 
 # %% [markdown]
-# *Orange is much red, little blue. No photograph has mean 0 and std 1 by itself; all of ImageNet has.*
+# *Orange is much red, little blue. Hardly any photograph has mean 0 and std 1; ImageNet's have, on average.*
 #
 # ## Who normalizes?
 #
-# In this course **the network** does, VGG-19 with ImageNet's numbers, our small `tiny` with its own. You always hand it [0, 1].
+# Here **the network** does: VGG-19 with ImageNet's numbers, `tiny`, the small network of this course, with its own. You hand it [0, 1].
 #
 # ## Explore
 #
-# Below the pictures stand the numbers handed over.
+# Below the pictures: how often each number is handed over.
 #
-# - Find A, B, C and D of the beginning, and a white sheet.
-# - Choose *rings*, 96 px, switch *antialias* off, and count the centers.
+# - Find A, B, C and D of the beginning, and an almost white sheet.
+# - Choose *rings*, 96 px, switch *antialias* off, and count centers.
 
 # %%
 PictureExplorer(normalize=normalize_by_channel)
@@ -198,7 +200,7 @@ check_normalize(normalize)
 # </details>
 # <details><summary>Help, I get …</summary>
 #
-# *“unsupported operand … 'tuple'”*: make tensors of `mean` and `std` first. *“…invalid for input of size 4”*: you wrote a 3 where any number may come.
+# *“…a list or tuple”*: `torch.tensor(mean)`, `torch.tensor(std)`. *“4 channels do not suit …”*: you wrote a 3 where any number may come.
 #
 # </details>
 
@@ -305,7 +307,7 @@ check_resize_like(resize_like)
 # ●●○ · 8 minutes
 #
 # The last step before saving: [B, 3, H, W] floats become [B, H, W, 3] bytes. Clamp, since byte 256 would be black again. And **round**: after normalizing and
-# back, 200 may be 199.99998, and one red level in four would fall to the one below.
+# back, 16 has become 15.999999, and one red level in four would fall to the one below.
 
 # %% exercise="1.4"
 def to_uint8(image):
@@ -331,7 +333,8 @@ check_to_uint8(to_uint8)
 # </details>
 # <details><summary>Help, I get …</summary>
 #
-# *Everything black*: converted before multiplying by 255. *White specks in the shadows*: not clamped, −1 became 255. *“you reshaped”*: see *Predict first*.
+# *“only 0 and 1 are left”*: converted before multiplying by 255. *“some other color”*: not clamped, and −1 became 255, a white speck. *“you reshaped”*: see
+# *Predict first*.
 #
 # </details>
 
@@ -361,7 +364,8 @@ for name, seen in zip(handed, believed):
 plots.show(believed, list(handed), columns=3)
 
 # %% [markdown]
-# *A of the beginning was right; B was never normalized, C had blue first, D was normalized twice. Who sees fog finds few edges in it.*
+# *Farthest off is 0 to 255; blue first is closest by this measure, though hardly to the eye. A of the beginning was right, B never
+# normalized, C had blue first, D was normalized twice. Who sees fog finds few edges in it.*
 #
 # Files hold more traps. `load_image` knows these; other programs may not.
 #
@@ -387,7 +391,7 @@ plots.show(believed, list(handed), columns=3)
 # ## Before you go
 #
 # 1. What numbers does a black pixel have once it is normalized? Why not (0, 0, 0)?
-# 2. A photograph of 300 × 400 and a painting of 400 × 300 after `Resize(256)`: which shapes, and where does a program fail that subtracts them?
+# 2. A photograph [1, 3, 300, 400] and a painting [1, 3, 400, 300] after `Resize(256)`: which shapes? What happens when a program subtracts them?
 # 3. Why must nobody clamp normalized numbers to [0, 1]?
 #
 # We know what goes into a network. What does it make of it? That is **[02 · What a network sees](02_what_a_network_sees.ipynb)**.

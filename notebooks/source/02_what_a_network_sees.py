@@ -27,7 +27,7 @@ features = nst.Features("tiny")
 # ## A picture that poses the question
 #
 # A photograph, and what five layers of a network make of it, from the shallowest to the deepest. A layer has many channels, and each
-# draws a map of its own. Shown is always the channel that is brightest at the rim of the cat's left eye. The first map is thin lines.
+# draws a map of its own. Shown is always the channel that is brightest at the rim of the eye on the left. The first map is thin lines.
 # The last is two spots. What are they answering to?
 
 # %%
@@ -35,7 +35,7 @@ def loudest_at_eye(act):                         # [1, C, H, W] → the number o
     return act[0, :, int(0.42 * act.shape[2]), int(0.31 * act.shape[3])].argmax().item()
 
 
-cat = nst.load_image("cat", size=256)            # [1, 3, 170, 256]
+cat = nst.load_image("cat", size=240)            # [1, 3, 160, 240]
 layers = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
 maps = [act[0, loudest_at_eye(act)] for act in features(cat, layers).values()]
 plots.show([cat, *maps], ["cat", *layers], columns=3)
@@ -73,9 +73,11 @@ print("then pool  ", F.max_pool2d(F.relu(said)[None], 2).tolist())      # [1, 2,
 #
 # $$y_{n,r,c} = b_n + \sum_{i}\sum_{u,v} w_{n,i,u,v}\; x_{i,\,r+u,\,c+v}$$
 #
-# Each of $N$ filters looks at all channels $i$ and draws one *feature map*. Nobody wrote the numbers $w$: training found them.
-# **ReLU** replaces negative values by 0: a channel says *yes, so much*, or nothing. **Pooling** keeps the largest of
-# 2 × 2: *somewhere here*. The map is half as wide, and the next filter reaches twice as far.
+# At row $r$, column $c$, filter $n$ adds up what lies under its rows $u$ and columns $v$ in all channels $i$, and a number of its own, $b_n$.
+# Each of $N$ filters draws one *feature map*. Training found $w$ and $b$.
+#
+# **ReLU** replaces negative values by 0: a channel says *yes, so much*, or nothing. **Pooling** keeps the largest of 2 × 2: *somewhere here*.
+# Then the next filter reaches twice as far.
 
 # %%
 def convolve(x, weight, bias):
@@ -101,7 +103,9 @@ print("loop = product = library")
 #
 # A network hands each result to its next layer and forgets it. A **hook** is a function that a layer calls whenever it has worked:
 # with itself, with what went in, and with what came out. So it can keep what came out. `remove()` ends that; a hook left behind goes on
-# listening, and goes on filling memory.
+# listening, and filling memory.
+#
+# (`padding=1` puts zeros around what goes in, so that H and W stay what they were.)
 
 # %%
 def listen(network, picture, layer):
@@ -124,8 +128,9 @@ for layer in ("conv1_1", "relu1_1", "pool1"):
 # ## The real thing
 #
 # VGG-19 stacks convolutions in five blocks, with a pooling between blocks. `conv4_2` is the second convolution of the fourth block,
-# *before* its ReLU; `relu4_2` is the same after it. Our embedded `tiny` is a narrow VGG-19 up to `relu5_1`, with the same names.
-# `features(picture, layers)` records for you. Does it say what a hook hears?
+# *before* its ReLU; `relu4_2` is the same after it. Our `tiny` has the same names, up to `relu5_1`, and computes with few channels; where style is
+# measured, at `relu1_1` … `relu5_1`, a *head* (a convolution of 1 × 1) makes VGG-19's number of them. `features(picture, layers)` records for you.
+# Does it say what a hook hears?
 #
 # | block | convolutions of VGG-19 | channels | size of the map |
 # |---|---|---|---|
@@ -136,7 +141,7 @@ for layer in ("conv1_1", "relu1_1", "pool1"):
 # | 5 | conv5_1 conv5_2 conv5_3 conv5_4 | 512 | 1⁄16 |
 
 # %%
-heard, head = [], features.backbone.heads["3_1"]          # the convolution that makes conv3_1
+heard, head = [], features.backbone.heads["3_1"]          # the head that makes conv3_1
 handle = head.register_forward_hook(lambda module, inputs, output: heard.append(output))
 acts = features(cat, ["conv3_1", *layers])
 handle.remove()
@@ -147,9 +152,9 @@ print(*(f"{name} {list(act.shape)}" for name, act in acts.items()), sep="\n")
 # %% [markdown]
 # ## Explore
 #
-# Left the photograph, right one channel of one layer, below the six channels that speak most. Two sliders move the mark.
+# Left the photograph, right one channel of one layer, below the six channels that speak most (largest mean). Two sliders move the mark.
 #
-# 1. At `relu5_1`, find a channel that lights up at both eyes. Keep its number and change the picture. Where does it speak now?
+# 1. At `relu5_1`, find a channel that lights up at both eyes. Keep it and change the picture. Where does it speak now?
 # 2. Choose `conv3_1`. A convolution has negative values, too; they would be blue. Where is the blue?
 
 # %%
@@ -164,7 +169,7 @@ FeatureMapExplorer(listen=listen)
 #
 # It had. The explorer's ReLUs work *in place*, as in torchvision's VGG: to save memory, they write their result into the tensor
 # that they are given. `listen` kept that very tensor, not a copy of it. When you looked, the convolution's values were gone.
-# This is the most common fault in programs for style transfer. You mend it now.
+# You mend it now.
 #
 # </details>
 
@@ -198,17 +203,18 @@ check_record(record)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# Three steps: a hook for each layer, with its handle kept in a list; one `network(picture)`; `remove()` for each handle.
+# A hook for each layer, its handle kept in a list; one `network(picture)`; `remove()` for each handle.
 #
 # </details>
 # <details><summary>Second hint</summary>
 #
-# Write a function `keep_as(name)` that defines a hook and returns it. That hook knows its own name. What it stores is `output.clone()`.
+# Write a function `keep_as(name)` that defines a hook and returns it: each then knows its own name. It stores `output.clone()`.
 #
 # </details>
 # <details><summary>Help, I get …</summary>
 #
-# *Only the last layer*: a hook made in the loop looks `name` up too late. *No negative values at `conv1_1`*: the copy is missing.
+# *“only the last layer”*: a hook made in the loop looks `name` up too late. *“what its ReLU made of it”*: the copy is missing.
+# *“looked 3 times”*: `network(picture)` stands inside the loop.
 #
 # </details>
 
@@ -235,10 +241,10 @@ def influence(layer):
 influences = {layer: influence(layer) for layer in layers}
 sees = {layer: (there > 0).any(dim=0).sum().item() for layer, there in influences.items()}
 print(sees)
-plots.show([there.sqrt() for there in influences.values()], layers)
+plots.show([there[56:216, 56:216].sqrt() for there in influences.values()], layers)
 
 # %% [markdown]
-# *Bright: pixels with much influence. The field grows fast, and fades toward its border.*
+# *The middle 160 px; bright are pixels with much influence. The field grows fast, and fades toward its border.*
 #
 # ## Exercise 2.2 · The same with a pencil
 # ●○○ · 6 minutes
@@ -270,13 +276,12 @@ check_receptive_field(receptive_field)
 # </details>
 # <details><summary>Second hint</summary>
 #
-# A filter of 3 has one number already and reaches 2 neighbors further. Those lie `j` pixels apart. Only then does the stride move
-# the neighbors apart.
+# A filter of 3 has one number already and reaches 2 neighbors further, `j` pixels apart. Only then does the stride move neighbors apart.
 #
 # </details>
 # <details><summary>Help, I get …</summary>
 #
-# *One too few*: begin with 1, not with 0. *Far too much*: `j` was multiplied before `r` grew.
+# *“one too few”*: begin with 1, not with 0. *“the stride comes too early”*: `j` was multiplied before `r` grew.
 #
 # </details>
 
@@ -310,7 +315,7 @@ check_strongest_channels(strongest_channels)
 # </details>
 # <details><summary>Help, I get …</summary>
 #
-# *Pictures are mixed*: the mean also runs over `dim=0`. *Means instead of numbers*: you took the values.
+# *“pictures are mixed”*: the mean also runs over `dim=0`. *“the means themselves”*: you took the values. *“too few to choose from”*: give `topk` its `dim=1`.
 #
 # </details>
 
@@ -347,12 +352,12 @@ patches = [seen_by(one, layer, loudest[layer]) for layer in layers for one in ph
 plots.show(patches, [title for layer in layers for title in (layer, "", "", "", "")])
 
 # %% [markdown]
-# *Row by row: light left and dark right; slanting edges; curved rims; round things; round things with what belongs around them. Somewhere
-# below the third row, edges end and objects begin.*
+# *Row by row: light left, dark right; slanting edges; curved rims; round things; round things with their surroundings. (The rocket's
+# photograph offers only what comes nearest.) Somewhere below the third row, edges end and objects begin.*
 #
 # ## What each depth forgets
 #
-# Now the bet. `rebuild` starts from noise and changes pixels until one layer says of the picture what it said of the photograph; a little
+# Now your prediction. `rebuild` starts from noise and changes pixels until one layer says of the picture what it said of the photograph; a little
 # smoothness keeps the noise down. (How the optimizer works is lesson 05.)
 
 # %%
@@ -403,8 +408,8 @@ plots.show([*maps, *blind], [*layers, *["never trained"] * 5])
 # %% [markdown]
 # *Shallow, it hardly matters. Deep, a trained channel chooses; an untrained one speaks nearly everywhere.*
 #
-# And three slips that stand in many published programs: a hook left behind, no copy before an in-place ReLU, and layers chosen by
-# counting. Guess each line before you run the cell.
+# And three slips of published programs: a hook left behind; no copy before an in-place ReLU; layers chosen by counting. (The article behind
+# this course takes VGG-19's first 30 steps to reach `conv4_2`.) Guess each line before you run the cell.
 
 # %%
 network = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(inplace=True), nn.MaxPool2d(2))
@@ -422,7 +427,7 @@ for block, count in enumerate([2, 2, 4, 4, 4], start=1):
         names += [f"conv{block}_{number}", f"relu{block}_{number}"]
     names.append(f"pool{block}")
 print("the fifth convolution of VGG-19:", [name for name in names if "conv" in name][4])
-print("its first 30 steps, said to lead to conv4_2, lead to:", names[29])
+print("its first 30 steps lead to:", names[29], "· conv4_2 is step", names.index("conv4_2") + 1)
 
 # %% [markdown]
 # ## What to remember

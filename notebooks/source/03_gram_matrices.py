@@ -24,7 +24,7 @@ features = nst.Features("tiny")
 # ## A picture that poses the question
 #
 # Left and middle were drawn by the same hand: another sky, no swirl at the same place, and yet one says at once *same style*.
-# Right was not. What does the eye compare, if not pixel with pixel?
+# Right was not. What does the eye compare, if not pixel with pixel? (The hand is a program of ours; `:1` asks it for another picture.)
 
 # %%
 names = ["starry", "starry:1", "waves"]
@@ -63,8 +63,10 @@ print(flat[0] @ flat[0].T)      # [2, 4] · [4, 2] → [2, 2]
 #
 # $$G_{ij} = \frac{1}{M} \sum_{k=1}^{M} F_{ik} F_{jk}$$
 #
-# $F$: a layer's activations, $N$ channels × $M = H·W$ positions. Gatys et al. (2016, eq. 3) write the plain sum; we divide by
-# $M$, so a large picture and a small one of the same style have the same table.
+# $F$: a layer's activations, $N$ channels (C in code) × $M = H·W$ positions. Gatys et al. (2016, eq. 3) write the plain sum, `"none"`; we
+# divide by $M$, `"positions"`, so that a table does not grow with the picture. Many programs, the article's too, divide by $N·M$: `"all"`.
+#
+# (One calls these *correlations*. Statisticians would subtract each channel's mean first, and have a *covariance*.)
 
 # %%
 def gram_matrix(act, normalize="positions"):
@@ -81,7 +83,7 @@ print(gram_matrix(act, "none")[0])
 # ## The same by a loop, and by the library
 #
 # The loop says it slowest: go to every position, multiply what each pair of channels says there, add. The product of two
-# matrices does nothing else, only some hundred times faster.
+# matrices does nothing else, only a thousand times faster even for a table as small as this.
 
 # %%
 def gram_by_loop(act):
@@ -122,8 +124,8 @@ plots.show(maps, ["the busiest channel", "its positions shuffled"])
 # %% [markdown]
 # ## Explore
 #
-# Change the layer, the pictures, the shuffle. Bright entries are pairs of channels that often speak together; the third
-# table is the difference: white where the styles agree, red where B has more, blue where A has.
+# Change the layer, the pictures, the shuffle. Bright entries are pairs of channels that often speak together (drawn are some of the
+# channels; the distance counts all). The third table is the difference: white where the styles agree, red where B has more, blue where A has.
 #
 # Find two pictures far apart at `relu1_1` (their colors) that come closer at `relu4_1`.
 
@@ -133,7 +135,7 @@ GramExplorer(gram=gram_matrix)
 # %% [markdown]
 # ## What changed? Why?
 #
-# Choose *the feature map's positions*, then *the picture's pixels*. Why does only one of them change the table?
+# With the same picture as A and B, shuffle *the feature map's positions*, then *the picture's pixels*. Why does only one of them change the table?
 #
 # <details><summary>Answer</summary>
 #
@@ -146,8 +148,8 @@ GramExplorer(gram=gram_matrix)
 # ## Exercise 3.1 · One line of einsum
 # ●○○ · 5 minutes
 #
-# Write the Gram matrix of a batch with a single `torch.einsum`, divided by **H·W**. The letters say it all: which of
-# them occur on the left of the arrow only are summed over.
+# Write the Gram matrix of a batch with a single `torch.einsum`, divided by **H·W**. In `"ik,kj->ij"`, the product of two
+# matrices, each dimension has a letter, and letters that stand on the left of the arrow only are summed over.
 
 # %% exercise="3.1"
 def gram_by_einsum(act):
@@ -172,7 +174,7 @@ check_gram_by_einsum(gram_by_einsum)
 # </details>
 # <details><summary>Help, I get …</summary>
 #
-# *“…subscript i appears twice”*: the two channels need different letters. *A shape [C, C]*: the batch's letter is missing after the arrow.
+# *“one letter stands for both channels”*: [C, C] has two dimensions, each with a letter of its own. *“pictures of the batch are mixed”*: the batch's letter is missing after the arrow.
 #
 # </details>
 
@@ -183,7 +185,7 @@ check_gram_by_einsum(gram_by_einsum)
 # $$d = \frac{\lVert G - A\rVert^2}{\lVert A\rVert^2}$$
 #
 # with $G$ from one layer's activations of your picture and $A$ from those of the painting, both ÷ H·W. 0: same style.
-# 1: as far as a black picture. One number for each picture of the batch.
+# 1: as far as a table of zeros. It can be more. One number for each picture of the batch.
 
 # %% exercise="3.2"
 def style_distance(act, style_act):
@@ -209,7 +211,7 @@ check_style_distance(style_distance)
 # </details>
 # <details><summary>Help, I get …</summary>
 #
-# *A distance that grows with the picture*: the Gram matrices are not divided by H·W. *One number for a batch of two*: `dim=` is missing in `sum`.
+# *“a larger picture seems another style”*: the Gram matrices are not divided by H·W. *“the pictures of the batch are summed”*: `dim=` is missing in `sum`.
 #
 # </details>
 
@@ -218,7 +220,7 @@ check_style_distance(style_distance)
 # ●●○ · 8 minutes
 #
 # A picture too large for memory comes as a list of pieces [1, C, H, Wᵢ], of different widths. Make the Gram matrix
-# of the whole, ÷ all positions, holding one piece at a time. (Lesson 10 paints huge pictures with this.)
+# of the whole, ÷ all positions, from one piece at a time: never put them together. (Lesson 10 paints huge pictures with this.)
 
 # %% exercise="3.3"
 def gram_of_pieces(pieces):
@@ -247,15 +249,15 @@ check_gram_of_pieces(gram_of_pieces)
 # </details>
 # <details><summary>Help, I get …</summary>
 #
-# *Right for equal widths, wrong for others*: you averaged averages. *The values grow from call to call*: `+=` writes into a piece's own table; use `total = total + …`.
+# *“counts a narrow piece as much as a wide one”*: you averaged averages. *“divided twice”*: `gram_matrix(piece)` divides on its own, `gram_matrix(piece, "none")` does not.
 #
 # </details>
 
 # %% [markdown]
 # ## With your own function
 #
-# The same explorer, fed with *your* einsum. While it is a stub, the explorer says so. Once the check is content, try it
-# without the division, and watch what happens to the distance when A and B differ in nothing but their size.
+# The same explorer, fed with *your* einsum. While it is a stub, the explorer says so. Once the check is content, choose the same picture
+# as A and B, make B smaller, and note the distance. Then take the division out of your function, run both cells again, and compare.
 
 # %%
 GramExplorer(gram=gram_by_einsum)
@@ -263,7 +265,7 @@ GramExplorer(gram=gram_by_einsum)
 # %% [markdown]
 # ## Like with like
 #
-# Eight pictures, four hands: two by each. The table holds the mean distance over five layers. Does each picture find its sibling?
+# Eight pictures, four hands: two by each. The table holds the mean distance over five layers (`nst.style_error`). Does each picture find its sibling?
 
 # %%
 schools = ["starry", "waves", "mosaic", "ink_wash"]
@@ -275,7 +277,8 @@ print("each picture's nearest is its sibling:", nearest.tolist() == [1, 0, 3, 2,
 plots.table(distances.clamp(max=2), names)
 
 # %% [markdown]
-# *Each column is measured against that painting's own tables; 2 stands for two or more. Dark 2 × 2 blocks along the diagonal are siblings.*
+# *Each column is measured against that painting's own tables; 2 stands for two or more. Dark 2 × 2 blocks are siblings. Ink speaks softly, its
+# ‖A‖² is small, and divides distances: hence the bright columns.*
 #
 # ## A texture from Gram matrices alone
 #
@@ -315,8 +318,8 @@ plots.show(small + textures, titles, columns=3)
 #
 # ## Break it
 #
-# Six pictures or maps against the tables of `starry`. Which will count as the same style, and which as a stranger? Guess each
-# line before you run the cell.
+# Eight pictures or maps against `starry`, at `relu3_1`. Which will count as the same style, and which as a stranger? Guess each
+# line before you run the second cell.
 
 # %%
 def far(act, A, normalize="positions"):
@@ -330,20 +333,23 @@ def mix(x):                                       # other positions, all channel
 
 see = lambda picture: features(picture, ["relu3_1"])["relu3_1"]
 alone = lambda x: torch.cat([mix(one) for one in x.split(1, dim=1)], dim=1)
+bare = lambda x: x - x.mean(dim=(2, 3), keepdim=True)       # what is left without the means
 
 # %%
 act, smaller = see(starry), see(nst.load_image("starry", size=192))
 A = gram_matrix(act)
 print("its sibling                     ", far(see(again), A))
+print("a stranger, waves               ", far(see(waves), A))
 print("a smaller copy, divided by H·W  ", far(smaller, A))
 print("a smaller copy, plain sums      ", far(smaller, gram_matrix(act, "none"), "none"))
 print("the map's positions shuffled    ", far(mix(act), A))
 print("each channel shuffled on its own", far(alone(act), A))
+print("the same, without the means     ", far(bare(alone(act)), gram_matrix(bare(act))))
 print("the picture's pixels shuffled   ", far(see(mix(starry)), A))
 
 # %% [markdown]
-# *Shuffled alike, nothing is lost; shuffled each on its own, the channels no longer meet at the same places, and what they said
-# together is gone. That togetherness is the style.*
+# *Shuffled alike, nothing is lost. Shuffled each on its own, a channel still speaks as much as before, and most of a table says just that: so
+# 0.09 only, yet six times the sibling's distance. Without the means one sees what went: more than three quarters of what channels said* together.
 #
 # ## What to remember
 #
@@ -351,9 +357,9 @@ print("the picture's pixels shuffled   ", far(see(mix(starry)), A))
 # |---|---|---|---|
 # | $F$ | [B, N, H, W] | `act` | what N channels say at each position |
 # | $M$ | number | `H * W` | positions |
-# | $G_{ij}$ | [B, N, N] | `gram_matrix(act)` | how often channels i and j speak together, wherever |
+# | $G_{ij}$ | [B, N, N] | `gram_matrix(act)` | how much channels i and j speak at the same places, wherever |
 # | $A$ | [1, N, N] | `gram_matrix(style_act)` | the same of the painting: the target |
-# | $d$ | [B] | `style_distance` | ‖G − A‖² / ‖A‖² |
+# | $d$ | [B] | `style_distance(act, style_act)` | ‖G − A‖² / ‖A‖²: how far apart two styles are |
 
 # %% [markdown]
 # ## Before you go

@@ -44,14 +44,14 @@ plots.show([photo, moved, faded, noisy], ["the photograph", "moved", "faded", "n
 #
 # ## Predict first
 #
-# Three losses are to come. *Content*: are the same things at the same places? *Style*: how far are the Gram matrices from a
-# painting's? *TV*: how much do neighboring pixels differ? Between the photograph and *moved*,
+# Three losses. *Content*: same things, same places? *Style*: how far are the Gram matrices from a painting's? *TV*: how
+# much do neighboring pixels differ? Between the photograph and *moved*,
 #
-# - **a** all three change a lot, since nearly every pixel did,
-# - **b** only content changes, and less in a deep layer than in a shallow one,
+# - **a** all three change a lot: nearly every pixel did,
+# - **b** only content changes, less in a deep layer than in a shallow one,
 # - **c** none changes.
 #
-# Note your answer.
+# Note your answer; we shall see in *The real thing*.
 
 # %% [markdown]
 # ## Small enough for paper
@@ -79,8 +79,9 @@ print("TV     ", F.diff(dim=3).pow(2).sum().item(), "+", F.diff(dim=2).pow(2).su
 #
 # $$\mathcal{L}_{TV} = \sum_{y,x} (x_{y,x+1} - x_{y,x})^2 + (x_{y+1,x} - x_{y,x})^2$$
 #
-# $F$: our picture's activations, $N$ channels × $M$ positions; $P$: the photograph's. $G$, $A$: the Gram matrices of our picture and of the
-# painting. TV asks no network: it looks at the pixels.
+# $F$: our picture's activations, $N$ channels × $M$ positions; $P$: the photograph's. $G$ and $A$, our picture's and the painting's, are
+# *plain sums* here, $G = F F^\top$. Each is divided by its own number of positions, $M$ and $M_A$: $G/M$ is the table of lesson 03, which
+# `gram_matrix` returns. TV asks no network: it looks at the pixels $x$.
 
 # %%
 def content_loss(act, target):
@@ -88,7 +89,7 @@ def content_loss(act, target):
 
 
 def style_loss(act, target_gram):
-    channels = act.shape[1]
+    channels = act.shape[1]                                               # target_gram: A / M_A
     return (gram_matrix(act) - target_gram).pow(2).sum(dim=(1, 2)) / (4 * channels**2)    # → [B]
 
 
@@ -136,7 +137,7 @@ print(f"four copies, to the letter: {letter(A, gram_matrix(four, 'none')):.3f}")
 #
 # Back to the three pictures at one distance. We measure each loss against something that one can picture:
 #
-# - content 1: as bad as a plain gray picture,
+# - content 1: as bad as a plain gray picture (the article listens at `conv4_2`, just before our `relu4_2`),
 # - style 1: as far from the painting *starry* as the photograph is,
 # - TV 1: as rough as the photograph.
 
@@ -152,7 +153,7 @@ def ask(picture):
     return torch.cat([shallow, deep, style_loss(acts["relu3_1"], A), tv_loss(picture)])
 
 
-ones = torch.cat([ask(gray)[:2], ask(photo)[2:]])
+ones = torch.cat([ask(gray)[:2], ask(photo)[2:]])                    # [4]: what counts as 1
 found = torch.stack([ask(one) / ones for one in (photo, moved, faded, noisy)])       # [4, 4]
 print("the photograph has no content loss:", found[0, :2].tolist() == [0, 0])
 print("moved keeps style and TV:", (found[1, 2:] - 1).abs().max().item() < 0.05)
@@ -162,11 +163,11 @@ plots.table(found.clamp(max=4), ["the photograph", "moved", "faded", "noisy"],
             ["content relu1_1", "content relu4_2", "style relu3_1", "TV"])
 
 # %% [markdown]
-# *Read the row* moved: *the answer is **b**. (4 stands for four or more.) At `relu1_1` it counts as the worst of all; at `relu4_2`, as for your eye, as the mildest.*
+# *Row* moved: *the answer is **b**. (4: four or more.) At `relu1_1` it counts as the worst of all; at `relu4_2`, as for your eye, as the mildest.*
 #
 # ## Explore
 #
-# Each bar begins at its mark, where the loss stood before you touched the photograph. Move one slider at a time. Find a change
+# Each bar begins at its mark, where the loss stood for the photograph itself. At first *shift* is 8 px. Move one slider, the others at 0. Find a change
 #
 # - that lowers TV and raises the two others,
 # - that *lowers* style, though nobody painted,
@@ -178,13 +179,14 @@ LossExplorer(content=content_loss, style=style_loss, tv=tv_loss)
 # %% [markdown]
 # ## What changed? Why?
 #
-# Why do noise and blur both raise content, but move TV in opposite directions? Why does a shift leave style alone?
+# Why do noise and blur both raise content, but move TV opposite ways? Why does a shift leave style alone?
 #
 # <details><summary>Answer</summary>
 #
-# Noise makes neighbors differ, blur makes them agree; either way, what was at a place is there no longer. Style and TV are sums over
-# positions: a shift changes the order of terms, hardly the terms. Content compares place with place; in a deep layer a place is wide,
-# so a few pixels matter little.
+# Noise makes neighbors differ, blur makes them agree; either way, what was at a place is gone. Style and TV sum over
+# positions: a shift reorders terms. Content compares place with place; in a deep layer a place is wide.
+#
+# *Explore*: blur lowers TV; noise of 8 % lowers style; 1 px goes almost unnoticed.
 #
 # </details>
 
@@ -193,9 +195,9 @@ LossExplorer(content=content_loss, style=style_loss, tv=tv_loss)
 #
 # $$\mathcal{L} = \alpha \mathcal{L}_{content} + \beta \mathcal{L}_{style} + \gamma \mathcal{L}_{TV}$$
 #
-# `nst.Objective` is a list of such terms. With `scaling="gatys"` it takes the formulas as they are. Then a larger picture has a larger
-# content loss, its style loss stays, and α asks too much. `"relative"` (the default) divides: content by ‖P‖², style by ‖A‖²,
-# TV by the number of values. So α, β and γ keep their meaning. (TV still falls: in a larger picture, neighbors are more alike.)
+# `nst.Objective` is a list of such terms. `scaling="gatys"` takes the formulas as they are: in a picture twice as wide and high,
+# content grows, style stays, and α asks too much. `"relative"` (the default) divides: content by ‖P‖², style by ‖A‖², TV by the number
+# of values. So α, β and γ keep their meaning. (Content does not grow fourfold, and TV falls: enlarged, neighbors are more alike.)
 
 # %%
 names = features.style_layers
@@ -272,16 +274,16 @@ plots.show([faded] + [0.5 + 0.2 * one / one.std() for one in wishes],
            ["faded", "content", "TV"] + [f"style, {layer}" for layer in layers], columns=3)
 
 # %% [markdown]
-# *Gray: leave it. Content wants edges back where they were, TV wants them gone; style wants the painting's colors at `relu1_1`, contrasts and strokes further in.*
+# *Gray: leave it; a color: move toward it. Content wants edges back, TV wants them gone; style wants the painting's blue at `relu1_1`, contrasts and strokes in deeper layers.*
 #
 # ## Exercise 4.1 · Only here
 # ●○○ · 5 minutes
 #
-# The face must stay, the sky may go. Weigh each place by a mask $m$ between 0 and 1, the same for all channels:
+# The face must stay, the rest may go. Weigh each place by a mask $m$ from 0 to 1, the same for all channels:
 #
 # $$\tfrac12 \sum m\, (F - P)^2$$
 #
-# A mask of 0.3 counts three tenths. It is a sum, not a mean, and one number for each picture of the batch.
+# A mask of 0.3 counts three tenths. A sum, not a mean: one number for each picture of the batch.
 
 # %% exercise="4.1"
 def content_where(act, target, mask):
@@ -296,7 +298,7 @@ check_content_where(content_where)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# Start from `content_loss` above. At which point are there still places to weigh?
+# In `content_loss`, at which point are there still places to weigh?
 #
 # </details>
 # <details><summary>Second hint</summary>
@@ -306,7 +308,7 @@ check_content_where(content_where)
 # </details>
 # <details><summary>Help, I get …</summary>
 #
-# *“the mask is squared too”*: a parenthesis closes too late. *One number for a batch of two*: name the dimensions, `sum(dim=(1, 2, 3))`. *Trouble with `[mask > 0]`*: selecting forgets the batch; multiply.
+# *“squared too”*: a parenthesis closes too late. *One number for a batch of two*: name the dimensions, `sum(dim=(1, 2, 3))`. *“… size of tensor …”*: after the sum no places are left to weigh. *Trouble with `[mask > 0]`*: selecting forgets the batch; multiply.
 #
 # </details>
 
@@ -346,7 +348,7 @@ check_style_of_layers(style_of_layers)
 # </details>
 # <details><summary>Help, I get …</summary>
 #
-# *KeyError 'relu4_2'*: that layer is there for the content; it has no weight. *“only one layer counts”*: `return` stands inside the loop. *“right at equal sizes only”*: divide each table by its own positions.
+# *KeyError*, or *“has no weight”*: `acts` holds layers of which no style is asked. *“… size of tensor …”*: `style_loss` got activations. *“only one layer counts”*: `return` stands inside the loop. *“right at equal sizes only”*: divide each table by its own positions.
 #
 # </details>
 
@@ -411,7 +413,7 @@ check_style_gradient(style_gradient)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# Follow the factors: the square brings a 2. $F$ stands twice in $F F^\top$, and both differences are symmetric: another 2. What is left of ¼?
+# The square brings a 2. $F$ stands twice in $F F^\top$, and the tables are symmetric: another 2. What is left of ¼?
 #
 # </details>
 # <details><summary>Second hint</summary>
@@ -421,7 +423,7 @@ check_style_gradient(style_gradient)
 # </details>
 # <details><summary>Help, I get …</summary>
 #
-# *“positions first”*: $F^\top (G - A)$ is M × N, and `reshape` does not turn it round. *Off by N or M*: test with a 1 × 1 picture.
+# *“positions first”*: $F^\top (G - A)$ is M × N, and `reshape` does not turn it round. *“Expected size …”*: [N, N] goes in front of [N, M]. *Off by N or M*: test a 1 × 1 picture.
 #
 # </details>
 
@@ -497,6 +499,6 @@ compare("TV with |differences|", faded, tv_loss, absolute)
 #
 # 1. Which pictures have TV 0?
 # 2. Is there a picture whose content *and* style loss are 0?
-# 3. The article's program takes β = 10¹⁰. Which line above says why?
+# 3. The article's program takes β = 10¹⁰ (and no TV). Which line above says why?
 #
 # We can say what we want. How does a picture learn it? **[05 · Painting by optimization](05_painting_by_optimization.ipynb)**.

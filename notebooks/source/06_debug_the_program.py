@@ -249,7 +249,7 @@ stages["after 6.1"] = again()
 plots.show([photo, *stages.values()], ["photograph", "before", "now"])
 
 # %% [markdown]
-# *After 6.1: fog. One loss outweighs all others.*
+# *Both alike, as long as 6.1 is not mended. Afterwards: fog. One loss outweighs all others.*
 #
 # ## Exercise 6.2 · What the losses weigh
 # ●●○ · 8 minutes
@@ -311,7 +311,8 @@ check_losses(gram, style_loss, tv_loss)
 # </details>
 # <details><summary>Help, I get …</summary>
 #
-# *“Size alone changes the loss”*: `gram` divides by nothing now, and photograph and painting differ in size.
+# *“Size alone changes the loss”*: `gram` divides by nothing now, and photograph and painting differ in size. *“Of five layers one is
+# heard”*: ÷ ‖A‖² is missing.
 #
 # </details>
 
@@ -332,7 +333,7 @@ stages["after 6.2"] = again()
 plots.show([photo, stages["after 6.1"], stages["after 6.2"]], ["photograph", "before", "now"])
 
 # %% [markdown]
-# *After 6.2: the fog is gone, and there is grain instead of strokes.*
+# *Once 6.2 is mended, too: the fog is gone, and there is grain instead of strokes.*
 #
 # ## Exercise 6.3 · Which layer speaks?
 # ●●○ · 8 minutes
@@ -397,7 +398,7 @@ paint(torch.rand(1, 3, 8, 8), toy, max_iter=2)
 print(f"evaluations for max_iter=2: {len(asked)} · pictures for each of them: {len(passes)}")
 
 # %% [markdown]
-# *After 6.3: larger forms, still pale.* And your prediction? **c**: three pictures an evaluation, twenty evaluations a step.
+# *Once 6.3 is mended: larger forms, still pale.* And your prediction? **c**: three pictures an evaluation, twenty evaluations a step.
 #
 # ## Exercise 6.4 · What never changes
 # ●●○ · 6 minutes
@@ -451,7 +452,7 @@ check_total(make_total, network)
 # </details>
 # <details><summary>Help, I get …</summary>
 #
-# *“Trying to backward through the graph a second time”*: the targets still hang in a graph. Programs on the web answer with `retain_graph=True`, and grow slower and slower.
+# *“Trying to backward through the graph a second time”*: the targets still hang in a graph. Programs on the web answer with `retain_graph=True`, and grow slower. *“… size of tensor …”*: `style_loss` wants the painting's *table*. *“Without a gradient”*: only targets belong under `no_grad`.
 #
 # </details>
 
@@ -553,8 +554,8 @@ BeforeAfter({"photograph": photo, **stages})
 #
 # ## Break it
 #
-# Three pictures by the program as it is now, each with *one* fault planted: other layers, too much smoothness, or red and blue
-# exchanged. Which is which?
+# First the program as it is now, small. Then three times the same with *one* fault planted: other layers, too much smoothness, or red
+# and blue exchanged. Which is which?
 
 # %%
 def planted(**parts):
@@ -568,8 +569,9 @@ def planted(**parts):
 
 SIZE, as_it_is = 96, load
 first_five = {0: "conv1_1", 2: "conv2_1", 5: "conv3_1", 7: "conv4_1", 10: "conv4_2"}
-plots.show([planted(GAMMA=1e3 * GAMMA), planted(load=lambda *which: as_it_is(*which).flip(1)),
-            planted(LAYERS=first_five)], ["A", "B", "C"])
+plots.show([planted(), planted(GAMMA=1e3 * GAMMA),
+            planted(load=lambda *which: as_it_is(*which).flip(1)), planted(LAYERS=first_five)],
+           ["as it is", "A", "B", "C"], columns=2)
 
 # %% [markdown]
 # *A smoothness, B colors, C layers.*
@@ -578,18 +580,18 @@ plots.show([planted(GAMMA=1e3 * GAMMA), planted(load=lambda *which: as_it_is(*wh
 #
 # <details><summary>The ten, once you have found them</summary>
 #
-# | fault | what one sees | the experiment |
-# |---|---|---|
-# | ReLU in place | `conv` layers without negative values | `act.min()` |
-# | layer by a wrong number | grain, no strokes | widths of the maps |
-# | clamp in the closure | pale, or held at the rim | a loss whose lowest place is known |
-# | twenty evaluations a step | twenty times the time | count them |
-# | Gram ÷ C, then a mean | deep layers unheard | each channel twice |
-# | 0–255, or BGR | harsh colors, odd strokes | least and largest value |
-# | TV summed | fog, thicker in large pictures | the same pattern, larger |
-# | `Resize(256)` | other sizes, more time | a strip |
-# | saved as it is | black where it is dark | there and back |
-# | targets anew, weights not frozen | time, memory | count passes and gradients |
+# | fault | what one sees | the experiment | the article's, too |
+# |---|---|---|---|
+# | ReLU in place | `conv` layers without negative values | `act.min()` | yes |
+# | layer by a wrong number | grain, no strokes | widths of the maps | yes |
+# | clamp in the closure | pale, or held at the rim | a loss whose lowest place is known | |
+# | twenty evaluations a step | twenty times the time | count them | yes |
+# | Gram ÷ C, then a mean | deep layers unheard | each channel twice | yes |
+# | 0–255, or BGR | harsh colors, odd strokes | least and largest value | |
+# | TV summed | fog, thicker in large pictures | the same pattern, larger | |
+# | `Resize(256)` | other sizes, more time | a strip | yes |
+# | saved as it is | black where it is dark | there and back | yes |
+# | targets anew, weights not frozen | time, memory | count passes and gradients | |
 #
 # </details>
 #

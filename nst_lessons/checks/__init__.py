@@ -2,16 +2,19 @@
 from .lesson01 import check_denormalize, check_normalize, check_resize_like, check_to_uint8
 from .lesson02 import check_receptive_field, check_record, check_strongest_channels
 from .lesson03 import check_gram_by_einsum, check_gram_of_pieces, check_style_distance
-from .lesson04 import check_content_where, check_style_gradient, check_style_of_layers, check_tv_where
+from .lesson04 import check_content_where, check_style_of_layers, check_tv_where
+from .lesson04_gradient import check_style_gradient
 from .lesson05 import check_adam_step, check_has_converged
 from .lesson05_loop import check_frugal_loop
 from .lesson06 import check_in_and_out, check_listen, check_losses, check_paint, check_program, check_total
+from .lesson07 import check_combinations, check_match_color, check_sliced
+from .lesson08 import check_mixed_norm, check_normalized, check_residual_block
 from .verdict import NotWritten, Wrong
 from .vgg import vgg_features
 
-__all__ = ["NotWritten", "Wrong", "check_adam_step", "check_content_where", "check_denormalize", "check_frugal_loop",
+__all__ = ["NotWritten", "Wrong", "check_adam_step", "check_combinations", "check_content_where", "check_denormalize", "check_frugal_loop",
            "check_gram_by_einsum", "check_gram_of_pieces", "check_has_converged", "check_in_and_out", "check_listen",
-           "check_losses", "check_paint", "check_program", "check_normalize",
-           "check_receptive_field", "check_record", "check_resize_like", "check_strongest_channels",
+           "check_losses", "check_mixed_norm", "check_paint", "check_match_color", "check_program", "check_normalize", "check_normalized",
+           "check_receptive_field", "check_record", "check_residual_block", "check_resize_like", "check_sliced", "check_strongest_channels",
            "check_style_distance", "check_style_gradient", "check_style_of_layers",
            "check_to_uint8", "check_total", "check_tv_where", "vgg_features"]

@@ -1,19 +1,15 @@
 """Lesson 06: ten probes, one for each classic fault of style-transfer programs. Each raises Wrong with the symptom, never the cure.
 
-No probe reads code. It runs a function on something whose answer is known: a file, a layer with each channel twice, a loss whose
-lowest place one can write down; and it counts.
+No probe reads code. It runs a function on something whose answer is known: a file (those stand in faults_in_files.py), a layer with
+each channel twice, a loss whose lowest place one can write down; and it counts.
 """
-import tempfile
-from pathlib import Path
-
 import torch
 from torch.nn import functional as F
 
-from ..images import load_image, to_pil
-from .vgg import MEAN, STD, stages
+from .lesson06_sum import is_the_same_sum
+from .vgg import stages
 from .verdict import Wrong, attempt, differentiable, same
 
-_CAFFE = torch.tensor([123.68, 116.78, 103.94]).view(1, 3, 1, 1)             # the mean color as Caffe's networks want it, of 255
 _LINE_SEARCH = 25                                                            # evaluations that one line search may take in torch
 
 
@@ -26,7 +22,8 @@ def _some(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def _each(message, *slips):
+def each(message, *slips):
+    """[(message, slip), …]: several slips that are told alike."""
     return [(message, slip) for slip in slips]
 
 
@@ -35,87 +32,6 @@ def _number(found, what):
     if not isinstance(found, torch.Tensor) or found.numel() != 1:
         raise Wrong(f"{what} should return a single number, as a tensor")
     return found.reshape(())
-
-
-# --- in and out ------------------------------------------------------------------------------------------------------
-
-def _smooth(height, width, seed=0):
-    """A smooth color picture [1, 3, H, W] of whole bytes over 255, no channel like another."""
-    coarse = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(seed)) * torch.tensor([0.9, 0.7, 0.5]).view(1, 3, 1, 1)
-    picture = F.interpolate(coarse + torch.tensor([0.05, 0.15, 0.4]).view(1, 3, 1, 1), (height, width), mode="bilinear")
-    return (picture * 255).round() / 255
-
-
-def _loaded(load, picture, size):
-    """load() of a file that holds `picture`; Wrong when it is no tensor [1, 3, H, W]."""
-    with tempfile.TemporaryDirectory() as folder:
-        to_pil(picture).save(Path(folder) / "picture.png")
-        loaded = attempt(load, str(Path(folder) / "picture.png"), size, on=f"a picture of {size_of(picture)} px")
-    if not isinstance(loaded, torch.Tensor) or loaded.ndim != 4 or loaded.shape[:2] != (1, 3):
-        got = list(loaded.shape) if isinstance(loaded, torch.Tensor) else f"a {type(loaded).__name__}"
-        raise Wrong(f"`load` should return [1, 3, H, W], it returned {got}")
-    return loaded
-
-
-def sizes(load):
-    """Fault 8: `size` is the longer side, whatever the picture's shape."""
-    for shape, wanted in (((60, 180), (16, 48)), ((180, 60), (48, 16)), ((96, 96), (48, 48)), ((20, 30), (32, 48))):
-        loaded = _loaded(load, _smooth(*shape), 48)
-        found = tuple(loaded.shape[2:])
-        if max(abs(one - other) for one, other in zip(found, wanted)) <= 1:
-            continue
-        more = f"{found[0] * found[1] / (wanted[0] * wanted[1]):.0f} times the pixels that were meant"
-        says = {shape: "as it was, whatever one asks for", wanted[::-1]: "what lies down stands up",
-                (48, 48): "squeezed, circles become ellipses"}.get(
-                    found, f"{more}; photograph and painting differ in size" if min(found) == 48 else f"{wanted[1]}×{wanted[0]} is wanted")
-        raise Wrong(f"a picture of {shape[1]}×{shape[0]} px, asked for at 48, comes back {size_of(loaded)}: {says}")
-
-
-def values(load):
-    """Fault 6: the values that the network was trained on."""
-    picture = _smooth(24, 24)
-    full, flipped = picture * 255, picture.flip(1)
-    loaded = _loaded(load, picture, 24)
-    heard = f"the network gets values from {loaded.min():.0f} to {loaded.max():.0f}; it was trained on about -2 to 2.6"
-    same(loaded, (picture - MEAN) / STD, "what `load` gives for a small picture", [
-        *_each(heard, full, full - _CAFFE, full - 255 * MEAN, (full - _CAFFE) / STD, (full - 255 * MEAN) / STD, (full - MEAN) / STD, full - MEAN,
-               full.flip(1), full.flip(1) - _CAFFE, full.flip(1) - _CAFFE.flip(1)),
-        *_each("the network gets values between 0 and 1, none negative; it was trained on about -2 to 2.6", picture, flipped),
-        *_each("red and blue are exchanged: the network sees blue faces", (flipped - MEAN) / STD, ((picture - MEAN) / STD).flip(1)),
-        *_each("the values are too near to zero: the network sees a pale picture", picture - MEAN, (picture - MEAN) * STD),
-        ("the values run from -1 to 1, as for another family of networks; this one was trained on about -2 to 2.6", picture * 2 - 1),
-        *_each("the network sees other colors than the file has", (picture - STD) / MEAN, ((picture - MEAN) / STD - MEAN) / STD),
-    ], rtol=1e-3, atol=2e-3)
-    if not loaded.is_contiguous():
-        raise Wrong("the tensor lies transposed in memory (is_contiguous() is False), and L-BFGS will stop with an error about `view`")
-
-
-def round_trip(save):
-    """Fault 9: what was loaded and is saved again is the same picture; what was painted beyond black and white is cut there."""
-    picture = _smooth(24, 30, seed=1)
-    picture[..., :4, :4], picture[..., :4, 4:8] = -0.2, 1.3                  # beyond black, beyond white
-    seen = (picture - MEAN) / STD
-    before = seen.clone()
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "picture.png"
-        attempt(save, seen, str(file))
-        if not file.is_file():
-            raise Wrong("`save` leaves no file at the path that it is given")
-        found = load_image(file)
-    if found.shape != seen.shape:
-        raise Wrong(f"a picture of 30×24 px becomes a file of {size_of(found)} px")
-    if not torch.equal(seen, before):
-        raise Wrong("`save` changes the picture that it is given")
-    around = [rounded.to(torch.int32).to(torch.uint8) / 255 for rounded in (picture * 255, (picture * 255).round())]
-    same(found, picture.clamp(0, 1), "what was loaded and saved again", [
-        ("loaded and saved, nothing painted, the colors are harsh: whatever was darker than ImageNet's mean color is black", seen.clamp(0, 1)),
-        *_each("red and blue are exchanged in the file", picture.clamp(0, 1).flip(1), (seen.flip(1) * STD + MEAN).clamp(0, 1)),
-        *_each("what was painted beyond white comes back dark, and beyond black bright: specks of false color", *around),
-        ("the contrast hangs on the two extreme pixels: everything else comes back paler", (seen - seen.min()) / (seen.max() - seen.min())),
-        *_each("the whole comes back too dark", (seen * STD).clamp(0, 1), ((seen + MEAN) * STD).clamp(0, 1)),
-        ("the colors are harsh: too much contrast", (seen + MEAN).clamp(0, 1)),
-        ("mean and deviation have changed places: other colors come back", (seen * MEAN + STD).clamp(0, 1)),
-    ], atol=1.5 / 255)
 
 
 # --- the losses ------------------------------------------------------------------------------------------------------
@@ -137,31 +53,38 @@ def style(gram, style_loss):
     found, twice = measured(act, other), measured(torch.cat([act, act], 1), torch.cat([other, other], 1))
     deaf = f"of a layer that has each channel twice, the style loss is {found / twice:.2g} times smaller: deep layers are hardly heard"
     same(found, squares / energy, "the style loss", [
-        *_each(deaf, F.mse_loss(g / channels, a / channels), squares / channels**2 / energy),
-        *_each("size alone changes the loss: a larger copy of a picture counts as another style", F.mse_loss(*plain),
+        *each(deaf, F.mse_loss(g / channels, a / channels), squares / channels**2 / energy),
+        *each("size alone changes the loss: a larger copy of a picture counts as another style", F.mse_loss(*plain),
                F.mse_loss(*plain) / channels**2, (plain[0] - plain[1]).pow(2).sum(), (plain[0] - plain[1]).pow(2).sum() / plain[1].pow(2).sum()),
-        *_each("activations ten times larger make the loss ten thousand times larger: of five layers one is heard",
+        *each("activations ten times larger make the loss ten thousand times larger: of five layers one is heard",
                squares / channels**2, squares / channels**2 / 4, squares),
         ("the picture's own table is the measure, and that moves while one paints", squares / g.pow(2).sum()),
         ("that is a distance, not its square: it pulls as hard near the goal as far from it", (squares / energy).sqrt()),
         ("the number of channels changes the loss: a sum over a mean", squares * channels**2 / energy),
+        *each("a picture twice as wide, of the same pattern, counts as another style",
+              *((_table(act, act.shape[side]) - _table(other, other.shape[side])).pow(2).sum() / _table(other, other.shape[side]).pow(2).sum()
+                for side in (2, 3))),
+        ("these are absolute differences; squares are wanted", (g - a).abs().sum() / a.abs().sum()),
+        ("each entry is measured against its own: the smallest, which hardly count, outweigh all others", ((g - a) / a).pow(2).sum()),
     ], rtol=1e-3)
     differentiable(lambda x: style_loss(x, gram(other)), act, what="the style loss")
 
 
 def variation(tv_loss):
     """Fault 7: a mean over all values, so that the picture's size does not count."""
-    picture = _some(1, 3, 40, 44) + _some(1, 3, 40, 1, seed=1)               # rows differ more than columns
+    picture = 3 * (_some(1, 3, 40, 44) + _some(1, 3, 40, 1, seed=1))         # rows differ more than columns
     right, down = (picture[..., 1:] - picture[..., :-1]).pow(2), (picture[..., 1:, :] - picture[..., :-1, :]).pow(2)
     both = right.sum() + down.sum()
     same(_number(attempt(tv_loss, picture), "`tv_loss`"), both / picture.numel(), "the total variation", [
-        *_each("a picture twice as wide and twice as high, of the same pattern, has four times the total variation: large pictures are smeared",
+        *each("a picture twice as wide and twice as high, of the same pattern, has four times the total variation: large pictures are smeared",
                both, both / 2, both / 3),
-        *_each("a picture twice as large in one direction has twice the total variation", both / 40, both / 44),
+        *each("a picture twice as large in one direction has twice the total variation", both / 40, both / 44),
         ("stripes that stand cost nothing: only neighbors above each other are compared", down.mean()),
         ("stripes that lie cost nothing: only neighbors beside each other are compared", right.mean()),
         ("these are absolute differences; squares are wanted", right.sqrt().mean() + down.sqrt().mean()),
         ("three times too large: each pixel has three values, and each counts", both / (40 * 44)),
+        ("half of it: each pair of neighbors counts in full, once", both / picture.numel() / 2),
+        ("that is the root; it pulls as hard where a picture is smooth as where it is rough", (both / picture.numel()).sqrt()),
     ], rtol=0.06)                                                            # each sum over its own count is right too
     differentiable(tv_loss, picture, what="the total variation")
 
@@ -178,6 +101,8 @@ def _heard(listen):
         if not isinstance(found.get(name), torch.Tensor):
             raise Wrong(f"`listen` returns no {name}; it returns {', '.join(map(str, found)) or 'nothing'}")
         act = found[name].detach()
+        if act.ndim != 4:
+            raise Wrong(f"what `listen` gives as {name} has shape {list(act.shape)}; [1, C, H', W'] is wanted")
         real[name] = next((stage for stage, value in truth.items()
                            if value.shape == act.shape and torch.allclose(value, act, rtol=1e-3, atol=1e-4)), None)
         if real[name] is None:
@@ -205,17 +130,19 @@ def not_overwritten(listen):
 
 def frugal(make_total, network):
     """Fault 10: what never changes is computed once, and no gradient is made for what nobody moves."""
-    content, painting, seen = _some(1, 3, 32, 40), _some(1, 3, 40, 32, seed=1), []
+    content, painting, seen = _some(1, 3, 32, 40), _some(1, 3, 32, 40, seed=1), []
     hook = network[0].register_forward_hook(lambda *_: seen.append(1))
     try:
         total = attempt(make_total, content, painting)
+        if not callable(total):
+            raise Wrong(f"`make_total` should return the function `total`; it returns a {type(total).__name__}")
         picture = _some(1, 3, 32, 40, seed=2).requires_grad_()
         network.zero_grad(set_to_none=True)
-        seen.clear()
-        loss, passes = _number(attempt(total, picture), "total(picture)"), len(seen)
+        loss = _number(attempt(total, picture), "total(picture)")
         attempt(loss.backward, on="`backward()`")
         useless = sum(parameter.grad is not None for parameter in network.parameters())
-        again = attempt(total, picture)
+        seen.clear()
+        again, passes = attempt(total, picture), len(seen)
         attempt(again.backward, on="the second `backward()`")
     finally:
         hook.remove()
@@ -229,6 +156,8 @@ def frugal(make_total, network):
     if told:
         raise Wrong("; ".join(told))
     _asks_for_both(make_total, content, painting)
+    is_the_same_sum(make_total, content, painting)
+    attempt(lambda: make_total(content, painting.mT.contiguous())(picture), on="a painting of another size")
 
 
 def _asks_for_both(make_total, content, painting):
@@ -253,16 +182,28 @@ def _painted(paint, wish, max_iter, restless=0.0):
     restless: how much the loss changes from evaluation to evaluation, so that no optimizer ends because it has arrived.
     """
     steep = torch.logspace(0, 2, wish.numel()).reshape(wish.shape)
-    tried, start = [], 0.5 + 0.1 * _some(*wish.shape, seed=5)
+    tried, watched, slopes, start = [], [], [], 0.5 + 0.1 * _some(*wish.shape, seed=5)
 
     def total(picture):
         tried.append(picture.detach().clone())
         wave = restless * _some(*wish.shape, seed=len(tried))
-        return (steep * ((1 + (picture - wish).pow(2)).sqrt() - 1) + wave * picture).mean()
+        loss = (steep * ((1 + (picture - wish).pow(2)).sqrt() - 1) + wave * picture).mean()
+        if picture.is_leaf and picture.requires_grad:
+            slopes.append(torch.autograd.grad(loss, picture, retain_graph=True)[0])
+            if not any(picture is one for one in watched):
+                watched.append(picture)
+                picture.register_post_accumulate_grad_hook(compare)
+        return loss
+
+    def compare(picture):
+        if not torch.allclose(picture.grad, slopes[-1], rtol=1e-3, atol=1e-6, equal_nan=True):
+            raise Wrong("to each gradient all earlier ones are added, and the picture is driven past every goal")
     kept = start.clone()
     painted = attempt(paint, start, total, max_iter)
-    if not isinstance(painted, torch.Tensor) or painted.shape != wish.shape or not tried:
-        raise Wrong("`paint` should ask total(picture), often, and return the painted picture, [1, 3, H, W]")
+    if not tried:
+        raise Wrong(f"asked for max_iter={max_iter}, `paint` does not ask total(picture) once")
+    if not isinstance(painted, torch.Tensor) or painted.shape != wish.shape:
+        raise Wrong("`paint` should return the painted picture, [1, 3, H, W]")
     if not torch.equal(start, kept):
         raise Wrong("`paint` changes the picture that it is given")
     return painted.detach(), tried

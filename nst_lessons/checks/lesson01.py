@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from ..images import IMAGENET_MEAN, IMAGENET_STD
 from ..images import normalize as _forth
-from .verdict import Wrong, attempt, differentiable, exercise, same, untouched
+from .verdict import Wrong, differentiable, exercise, same, untouched
 
 _ODD = [0.2, 0.45, 0.7, 0.9], [0.5, 0.15, 0.3, 0.8]               # no network's: whoever uses ImageNet's numbers is seen
 
@@ -30,16 +30,22 @@ def _along(images, mean, std, dim, rule):
 
 
 def _told(function, *args):
-    """`untouched`, with the two crashes that everybody has explained."""
+    """`untouched`, with the crashes that everybody has explained."""
     try:
         return untouched(function, *args)
     except Wrong as wrong:
+        if "unsupported operand type" in str(wrong) and ("'list'" in str(wrong) or "'tuple'" in str(wrong)):
+            raise Wrong("mean and std come as a list or tuple, with which one cannot calculate: make tensors of them first, as by "
+                        "torch.tensor(mean)") from None
         if "must match the size of tensor" in str(wrong):
             raise Wrong("mean and std do not meet the channels: shapes are lined up from the right, and a plain row of C numbers "
                         "would meet the width") from None
         if "is invalid for input of size" in str(wrong):
             raise Wrong(f"{args[0].shape[1]} channels do not suit your function: take as many as there are numbers in mean") from None
         raise
+
+
+_THREE = "only the first three channels are done: take as many as there are numbers in mean"
 
 
 def _mixed_up(images, mean, std, rule):
@@ -58,6 +64,10 @@ def _mixed_up(images, mean, std, rule):
         ("channels come last in your answer: [B, C, H, W] is wanted", _each(images, mean, std, rule).permute(0, 2, 3, 1)),
         ("there is no batch in your answer: [B, C, H, W] is wanted also when B = 1", _each(images, mean, std, rule)[0]),
     ]
+    if images.shape[1] > 3:
+        three = _each(images[:, :3], mean, std, rule)
+        slips += [(_THREE, three), (_THREE, torch.cat([three, images[:, 3:]], dim=1)),
+                  (_THREE, torch.cat([three, torch.zeros_like(images[:, 3:])], dim=1))]
     for dim, where in ((3, "width"), (2, "height"), (0, "batch")):
         if images.shape[dim] == len(mean):
             slips.append((f"the numbers of the channels lie along the {where}: give them the shape [C, 1, 1]",
@@ -83,6 +93,9 @@ def check_normalize(normalize):
             ("the sign is turned: it is picture minus mean", -truth),
             ("you multiplied by 255 first: mean and std are meant for a picture in [0, 1]", _each(255 * images, mean, std, rule)),
             ("you divided by 255 first: the picture is in [0, 1] already", _each(images / 255, mean, std, rule)),
+            ("you divided by 255 in the end: a normalized picture is not in [0, 1]", truth / 255),
+            ("the parentheses are missing: `image - mean / std` divides only the mean; (image - mean) / std is wanted",
+             by(lambda x, m, s: x - m / s)),
             ("you clamped: normalized numbers lie outside [0, 1], and have to", truth.clamp(0, 1)),
             ("that is 2x − 1, as some other networks want it: use mean and std", 2 * images - 1),
             ("these are the picture's own mean and deviation: use those that are given, or all pictures would get the same contrast",
@@ -122,6 +135,8 @@ def check_denormalize(denormalize):
              _each(painted.clamp(0, 1), mean, std, back).clamp(0, 1)),
             ("only what is too dark is clamped: a picture is in [0, 1], so nothing above 1 either", wild.clamp(min=0)),
             ("only what is too bright is clamped: a picture is in [0, 1], so nothing below 0 either", wild.clamp(max=1)),
+            ("negative values are folded back by abs: what is darker than black is black; clamp instead", wild.abs().clamp(max=1)),
+            ("only 0 and 1 are left: do not round, a picture in [0, 1] keeps its decimals", wild.clamp(0, 1).round()),
             ("you clamped to [-1, 1]: a picture is in [0, 1]", wild.clamp(-1, 1)),
             ("that is in [0, 255]: a picture is in [0, 1]", wild.clamp(0, 1) * 255),
             ("you stretched from the least to the greatest value: that changes every color; clamp instead",
@@ -144,8 +159,26 @@ _PARTNER = "that is the partner itself: the picture is to be resized, the partne
 _RESHAPED = "you reshaped: the shape is right, but numbers stay where they lay; dimensions change places with permute"
 
 
+_SIZES = {"same number of spatial dimensions": "size= wants two numbers, height and width: partner.shape[2:], the last two of four",
+          "builtin_function_or_method": "partner.size is a function, not a size: partner.shape[2:] is (height, width)",
+          "is invalid for input of size": "reshape cannot make more or fewer pixels: F.interpolate does"}
+
+
+def _sized(resize_like, picture, partner):
+    """`untouched`, with the crashes that say too little explained."""
+    try:
+        return untouched(resize_like, picture, partner)
+    except Wrong as wrong:
+        for told, words in _SIZES.items():
+            if told in str(wrong):
+                raise Wrong(words) from None
+        raise
+
+
 def _wrong_shape(found, own, wanted):
     """What somebody did who got the shape `found`, (height, width), instead of `wanted` from `own`; or None."""
+    if found == (1, 3):
+        return "partner.shape[:2] is batch and channels: height and width are the last two, partner.shape[2:]"
     if found == wanted[::-1]:
         return "height and width have changed places: a shape says height first"
     if found == own:
@@ -165,8 +198,10 @@ def check_resize_like(resize_like):
     for shape, size in [((2, 3, 12, 17), (9, 5)), ((1, 3, 5, 6), (11, 16)), ((1, 3, 16, 8), (4, 12)), ((1, 3, 7, 9), (7, 9))]:
         picture = _some(*shape, seed=sum(shape)).round()                     # black and white: bicubic overshoots at such edges
         partner, own = _some(1, 3, *size, seed=1), shape[2:]
-        answer = untouched(resize_like, picture, partner)
+        answer = _sized(resize_like, picture, partner)
         if isinstance(answer, torch.Tensor) and answer.ndim == 4 and tuple(answer.shape[2:]) != size:
+            if len(answer) != len(picture) and tuple(answer.shape[2:]) == own:
+                raise Wrong("you resized the partner to the picture's size: it is the other way round")
             slip = _wrong_shape(tuple(answer.shape[2:]), own, size)
             raise Wrong(slip or f"the answer has shape {list(answer.shape)}; the partner's size {list(size)} is wanted")
         if size == own:
@@ -188,7 +223,11 @@ def check_resize_like(resize_like):
         slips = [*resized, *((message, slip.clamp(0, 1)) for message, slip in resized[1:])]
         slips += [(_PARTNER, partner.expand(*shape[:2], *size)),
                   (_PARTNER, partner),
+                  ("only the first picture of the batch is resized", truth[:1]),
                   ("there is no batch in your answer: [B, 3, H, W] is wanted also when B = 1", truth[0])]
+        raw = F.interpolate(picture, size, mode="bicubic", antialias=True)
+        slips.append(("you stretched from the least to the greatest value: that changes every color; clamp instead",
+                      (raw - raw.min()) / (raw.max() - raw.min())))
         if size[0] <= own[0] and size[1] <= own[1]:
             slips.append(("you cut a piece out; the whole picture is to be resized", picture[..., :size[0], :size[1]]))
         if isinstance(answer, torch.Tensor) and answer.is_floating_point():
@@ -210,7 +249,8 @@ def check_to_uint8(to_uint8):
         images = _some(*shape, seed=sum(shape))
         answer, scaled = _as_tensor(untouched(to_uint8, images)), (255 * images).permute(0, 2, 3, 1)
         truth = scaled.round()
-        same(answer, truth, f"the bytes of a batch {list(shape)}", [
+        least, most = images.min(), images.max()
+        same(answer, truth, f"the batch {list(shape)} in bytes", [
             ("you cut the decimals off: 127.9 becomes 127, and every picture gets darker; round", scaled.floor()),
             ("you rounded up always: round to the nearest", scaled.ceil()),
             ("white is byte 255, not 256: multiply by 255", (scaled / 255 * 256).floor()),
@@ -218,7 +258,13 @@ def check_to_uint8(to_uint8):
             ("the values are still in [0, 1]: multiply by 255", scaled / 255),
             ("only 0 and 1 are left: multiply by 255 before you convert", (scaled / 255).floor()),
             ("only 0 and 1 are left: multiply by 255 before you convert", (scaled / 255).round()),
+            ("only 0 and 1 are left: multiply by 255 before you convert (and channels still come first)", images.floor()),
             ("only black and white are left: multiply by 255 before you round", (scaled / 255).round() * 255),
+            ("only 0 and 1 are left: you clamped to [0, 1] after multiplying by 255; clamp before, or to [0, 255]", scaled.clamp(0, 1).round()),
+            ("those bytes have a sign and end at 127: a picture's are uint8, not int8", torch.where(truth > 127, truth - 256, truth)),
+            ("you halved and shifted, as for a picture in [-1, 1]: ours is in [0, 1]", (scaled / 2 + 127.5).round()),
+            ("you stretched from the least to the greatest value: that changes every color; clamp instead",
+             ((images - least) / (most - least) * 255).round().permute(0, 2, 3, 1)),
             ("channels still come first: [B, H, W, 3] is wanted, as in a file", (255 * images).round()),
             ("channels still come first: [B, H, W, 3] is wanted, as in a file (and round: 127.9 is 128)", (255 * images).floor()),
             (_RESHAPED, (255 * images).round().reshape(scaled.shape)),
@@ -231,11 +277,12 @@ def check_to_uint8(to_uint8):
         if answer.dtype != torch.uint8:
             raise Wrong(f"the values are right, their type is {str(answer.dtype)[6:]}: a file wants bytes, uint8")
     stray = _some(2, 3, 4, 5, seed=3) * 3 - 1
-    answer = _as_tensor(attempt(to_uint8, stray))
+    answer = _as_tensor(untouched(to_uint8, stray))
     truth = (255 * stray.clamp(0, 1)).round().permute(0, 2, 3, 1)
     outside = ((stray < 0) | (stray > 1)).permute(0, 2, 3, 1)
     if answer.shape == truth.shape and (answer == truth)[~outside].all() and not (answer == truth).all():
-        raise Wrong("a value outside [0, 1] comes out as some other color: after 255 a byte begins again at 0; clamp before you convert")
+        raise Wrong("a value outside [0, 1] comes out as some other color: after 255 a byte begins again at 0; clamp before you "
+                    "convert: to [0, 1] before you multiply by 255, or to [0, 255] after")
     same(answer, truth, "a batch that strays outside [0, 1]")
 
 

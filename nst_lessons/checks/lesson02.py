@@ -43,22 +43,34 @@ def _right_names(found, layers):
     if not isinstance(found, dict):
         raise Wrong(f"a dict {{name: activations}} is wanted, you returned {type(found).__name__}")
     missing, more = [name for name in layers if name not in found], [str(name) for name in found if name not in layers]
+    if found and missing and all("." in name for name in missing):
+        raise Wrong(f"{', '.join(missing)} {_was(missing)} not found: `deep` is a part with layers of its own, and network.get_submodule(name) "
+                    "finds those in it, too")
     if missing and len(layers) > 1 and list(found) == [layers[-1]]:
         raise Wrong(f"only the last layer, {layers[-1]}, is in your dict: all hooks look up `name` when they are *called*, and by then "
                     "the loop is over; let each hook get its own name when it is made, by a function that makes it or by `name=name`")
     if missing:
-        raise Wrong(f"{', '.join(missing)} was asked for, your dict has {', '.join(map(str, found)) or 'nothing'}")
+        raise Wrong(f"{', '.join(missing)} {_was(missing)} asked for, your dict has {', '.join(map(str, found)) or 'nothing'}: "
+                    "did every hook still listen when the network looked?")
     if more:
         raise Wrong(f"nobody asked for {', '.join(more)}: keep only the layers that are wanted")
 
 
-def _right_values(found, walked, layers, in_place):
-    """Raises Wrong unless each layer's activations are what it returned; knows what else could stand there."""
+def _was(names):
+    return "were" if len(names) > 1 else "was"
+
+
+def _right_values(found, walked, layers, in_place, replaced=False):
+    """Raises Wrong unless each layer's activations are what it returned; knows what else could stand there.
+
+    `replaced`: whether a hook returned something, with which the network then went on.
+    """
     for name in layers:
         goes_in, truth = walked[name]
         behind = name.replace("conv", "relu")
-        slips = [(f"under {name} stands what its ReLU made of it: {behind} works in place, it writes into the very tensor that you kept; "
-                  "keep a copy, and let your hook return nothing", walked[behind][1])] if in_place and behind != name else []
+        mend = "your hook returns that tensor, so the network goes on with it; let it return nothing" if replaced else "keep a copy"
+        slips = [(f"under {name} stands what its ReLU made of it: {behind} works in place, it writes into the very tensor that you kept; {mend}",
+                  walked[behind][1])] if in_place and behind != name else []
         if name.split(".")[-1].startswith("relu"):
             slips.append((f"under {name} stands the convolution's output, before the ReLU: {name} is what comes after it", goes_in))
         slips.append((f"under {name} stands what went *into* the layer: a hook gets (module, inputs, output), keep the last", goes_in))
@@ -73,21 +85,37 @@ def check_record(record):
     """Tries record(network, picture, layers) → {layer: activations} against a walk by hand, with ReLUs in place too."""
     for batch, channels, in_place, layers in [(2, 4, False, ["conv1_1", "relu1_1", "pool1"]), (2, 4, True, ["conv1_1", "relu1_1"]),
                                               (1, 5, True, ["deep.relu2_1", "deep.conv2_1", "conv1_1"]), (1, 5, False, ["pool1"])]:
-        network, passes = _network(channels, in_place, seed=channels), []
+        network, passes, tensors = _network(channels, in_place, seed=channels), [], []
         picture, other = torch.rand(2, batch, 3, 6, 8, generator=torch.Generator().manual_seed(channels))
-        mine = network.conv1_1.register_forward_hook(lambda module, inputs, output: passes.append(1))
+        mine = network.conv1_1.register_forward_hook(lambda module, inputs, output: passes.append(1) or tensors.append(output))
+        spy = network.relu1_1.register_forward_pre_hook(lambda module, inputs: tensors.append(inputs[0]))
         kept, asked = picture.clone(), list(layers)
-        found = attempt(record, network, picture, asked, on=f"a network whose layers are called {', '.join(OUTER + INNER)}")
+        found = _tried(record, network, picture, asked)
+        spy.remove()
         if not torch.equal(picture, kept) or asked != layers:
             raise Wrong("your function changes the picture or the list that it is given")
         _right_names(found, layers)
         _one_clean_pass(network, passes, mine)
-        _right_values(found, _walk(network, picture), layers, in_place)
+        _right_values(found, _walk(network, picture), layers, in_place, replaced=tensors[0] is not tensors[1])
+        if network.relu1_1.inplace != in_place or network.deep.relu2_1.inplace != in_place:
+            raise Wrong("your function has switched `inplace` off in a network that was only lent to it: keep copies instead")
         again = attempt(record, network, other, layers)
         if again is found or any(found[name] is again.get(name) for name in layers):
             raise Wrong("a second call writes into the dict of the first: make a new dict inside the function, each time")
         _right_values(found, _walk(network, picture), layers, in_place)
         _right_values(again, _walk(network, other), layers, in_place)
+
+
+def _tried(record, network, picture, layers):
+    """`attempt`, with the crashes that say too little explained."""
+    try:
+        return attempt(record, network, picture, layers, on=f"a network whose layers are called {', '.join(OUTER + INNER)}")
+    except Wrong as wrong:
+        if "deep." in str(wrong).partition(" with ")[2] and ("no attribute" in str(wrong) or "KeyError" in str(wrong)):
+            raise Wrong(f"{str(wrong)}; `deep` is a part with layers of its own, and network.get_submodule(name) finds those in it, too") from None
+        if "positional argument" in str(wrong):
+            raise Wrong(f"{str(wrong)}; a hook is called with three things: (module, inputs, output)") from None
+        raise
 
 
 def _one_clean_pass(network, passes, mine):
@@ -129,7 +157,7 @@ VGG_TO_RELU3_1 = [(3, 1), (3, 1), (2, 2), (3, 1), (3, 1), (2, 2), (3, 1)]
 @exercise("2.2", "your arithmetic sees as far as the gradient does.")
 def check_receptive_field(receptive_field):
     """Tries receptive_field([(kernel, stride), …]) → px against the support of a gradient."""
-    for steps in [[(3, 2), (2, 2), (6, 2), (5, 3)], VGG_TO_RELU3_1, [(7, 2)], [(2, 2)] * 4, [(3, 1)] * 5, []]:
+    for steps in [[(4, 2), (3, 1), (2, 3), (5, 2)], VGG_TO_RELU3_1, [(7, 2)], [(2, 2)] * 4, [(3, 1)] * 5, []]:
         given, truth = list(steps), _seen(steps)
         answer = attempt(receptive_field, given, on=f"steps {steps}")
         if given != steps:
@@ -150,6 +178,13 @@ def check_receptive_field(receptive_field):
             ("one too many: a number has seen 1 px before the first step, not 2", truth + 1),
             ("strides are added; they multiply: each makes the distance of neighbors so many times larger", _field(steps, after=lambda s, j: j + s)),
             ("strides are added; they multiply: each makes the distance of neighbors so many times larger", _field(steps, after=lambda s, j: j + s - 1)),
+            ("j becomes the latest stride; it is the *product* of all strides so far: j * stride", _field(steps, after=lambda s, j: s)),
+            ("only the first step counts: does your loop return, or end, in its first round?", _field(steps[:1])),
+            ("kernel and stride have changed places: each step is (kernel, stride)", _field([step[::-1] for step in steps])),
+            ("every kernel counts as 3: take each step's own", _field([(3, stride) for _, stride in steps])),
+            ("only kernels of 3 count: a pooling, and every other step, reaches further too", _field([(k if k == 3 else 1, s) for k, s in steps])),
+            ("kernels are multiplied; each *adds* (kernel − 1) · j", math.prod(kernel for kernel, _ in steps)),
+            ("r starts anew at each step: add to what it was, r = r + (kernel − 1) · j", last if steps else 0),
             ("that is right for the steps in reverse order: does your formula begin at the picture, or at the layer?", _field(steps[::-1])),
             ("that is the number of pixels in the square; its side is wanted", truth ** 2),
             ("that is the distance of neighbors, the product of strides; the side of what one number has seen is wanted",
@@ -168,6 +203,22 @@ def _ranked(act, count, strength):
     return torch.tensor([row[:count] for row in rows])
 
 
+def _ranking(strongest, act, count):
+    """`untouched`, with what topk and its crashes mean when they are not what is wanted."""
+    try:
+        answer = untouched(strongest, act, count)
+    except Wrong as wrong:
+        if "selected index k out of range" in str(wrong):
+            raise Wrong("topk finds too few to choose from: it should run over the channels, dim=1 of the means [B, C]") from None
+        raise
+    if isinstance(answer, (tuple, list)) and not isinstance(answer, torch.Tensor):
+        both = "" if isinstance(answer, list) else "; topk and sort give values *and* indices: take the indices"
+        raise Wrong(f"a tensor [B, count] is wanted, you returned a {type(answer).__name__}{both}")
+    if isinstance(answer, torch.Tensor) and answer.ndim == 3:
+        raise Wrong(f"the answer has shape {list(answer.shape)}: first make one number of each map, the mean over height and width, dim=(2, 3)")
+    return answer
+
+
 @exercise("2.3", "for each picture of a batch, the channels that speak most, the strongest first.")
 def check_strongest_channels(strongest):
     """Tries strongest(act [B, C, H, W], count) → [B, count], channel numbers by their mean over positions, largest first."""
@@ -175,9 +226,7 @@ def check_strongest_channels(strongest):
         generator = torch.Generator().manual_seed(sum(shape))
         act = torch.randn(shape, generator=generator) * torch.rand(*shape[:2], 1, 1, generator=generator)
         act[:, 0] -= 3                                             # as before a ReLU: loud, but not saying yes
-        answer, truth = untouched(strongest, act, count), _ranked(act, count, torch.mean)
-        if isinstance(answer, (tuple, list)) and not isinstance(answer, torch.Tensor):
-            raise Wrong(f"a tensor [B, count] is wanted, you returned a {type(answer).__name__}; topk gives values *and* indices: take one of them")
+        answer, truth = _ranking(strongest, act, count), _ranked(act, count, torch.mean)
         means, whole = act.mean(dim=(2, 3)), _ranked(act.mean(dim=0, keepdim=True), count, torch.mean)
         slips = [
             ("ranked by the largest value in each map; the mean over all positions is wanted", _ranked(act, count, torch.max)),
@@ -190,10 +239,17 @@ def check_strongest_channels(strongest):
             ("the weakest come first: largest mean first is wanted", _ranked(act, count, lambda one: -one.mean())),
             ("the right channels, in the order of their numbers: the strongest first is wanted", truth.sort(dim=1).values),
             ("the right channels, the strongest last: turn the order round", truth.flip(1)),
-            ("these are the means themselves; the channels' numbers are wanted", means.sort(dim=1, descending=True).values[:, :count]),
+            *(("these are the means themselves; the channels' numbers are wanted", kind(means.sort(dim=1, descending=True).values[:, :count]))
+              for kind in (torch.clone, torch.trunc)),
             ("pictures of the batch are mixed: each has its own strongest channels, [B, count]", whole[0]),
             ("pictures of the batch are mixed: each has its own strongest channels, [B, count]", whole.expand(len(act), -1)),
             ("only the first picture is answered: [B, count] is wanted", truth[0]),
+            ("you count channels from 1; they have the numbers 0 to C − 1, as tensors count", truth + 1),
+            ("ranked by how much each map varies, its deviation; the mean over all positions is wanted", _ranked(act, count, torch.std)),
+            ("negative values are left out: the plain mean is wanted", _ranked(act, count, lambda one: one.relu().sum())),
+            ("only the strongest channel is there: `count` of them are wanted, [B, count]", truth[:, 0]),
+            *((f"{some} channels are there, whatever `count` says: the first `count` are wanted", _ranked(act, some, torch.mean))
+              for some in range(1, shape[1]) if some != count),
             ("rows and columns are exchanged: [B, count] is wanted, a row for each picture", truth.T),
             ("all channels are there: only the first `count` are wanted", _ranked(act, shape[1], torch.mean)),
         ]

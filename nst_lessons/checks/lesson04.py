@@ -1,18 +1,15 @@
-"""Lesson 04: content and TV inside a mask, style over several layers, and its gradient. Oracles: loops, and finite differences in float64."""
-import contextlib
-from unittest import mock
-
+"""Lesson 04: content and TV inside a mask, and style over several layers. The oracles are loops. (4.4: `lesson04_gradient`.)"""
 import torch
 
 from .verdict import Wrong, differentiable, exercise, same, untouched
 
 
-def _some(*shape, seed=0, most=3.0):
+def some(*shape, seed=0, most=3.0):
     """Activations as after a ReLU: random, none negative."""
     return most * torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def _gram(act):
+def plain_gram(act):
     """Σ F Fᵀ [B, C, C] in float64: one position after the other."""
     act = act.detach().double()
     table = act.new_zeros(len(act), act.shape[1], act.shape[1])
@@ -36,8 +33,8 @@ def check_content_where(content):
     """Tries content(act, target, mask) → [B]: ½ Σ m (F − P)², mask [1 or B, 1, H, W] in [0, 1]."""
     for number, (shape, one_target, one_mask) in enumerate([((2, 3, 4, 5), True, False), ((3, 2, 5, 4), False, True), ((1, 4, 3, 6), True, True)]):
         batch, channels, height, width = shape
-        act, target = _some(*shape, seed=number), _some(1 if one_target else batch, *shape[1:], seed=number + 9)
-        mask = _some(1 if one_mask else batch, 1, height, width, seed=number + 20, most=1.0)
+        act, target = some(*shape, seed=number), some(1 if one_target else batch, *shape[1:], seed=number + 9)
+        mask = some(1 if one_mask else batch, 1, height, width, seed=number + 20, most=1.0)
         mask[..., 0, :2], mask[..., 1, 0] = 0, 1
         truth = torch.zeros(batch)
         for row in range(height):
@@ -63,8 +60,9 @@ def check_content_where(content):
             ("each place counts in full or not at all; a mask of 0.3 should weigh 0.3", half((mask > 0.5) * gap**2)),
             ("absolute differences instead of squares", half(mask * gap.abs())),
             ("you took the root; the sum of squares itself is wanted", (2 * truth).sqrt()),
+            ("the first picture's mask is laid on all of them; each has its own", half(mask[:1] * gap**2)),
         ], truth))
-    differentiable(content, _some(1, 3, 4, 4), _some(1, 3, 4, 4, seed=1), torch.ones(1, 1, 4, 4), what="your content loss")
+    differentiable(content, some(1, 3, 4, 4), some(1, 3, 4, 4, seed=1), torch.ones(1, 1, 4, 4), what="your content loss")
 
 
 @exercise("4.2", "every layer with its own N and M and its own weight, the painting at any size.")
@@ -72,17 +70,18 @@ def check_style_of_layers(style):
     """Tries style(acts, style_acts, weights) → [B]: Σ w · 1/(4N²) Σ (G/M − A/M_A)² over the layers in `weights`."""
     for number, (batch, others) in enumerate([(2, 1), (1, 1), (3, 3)]):
         shapes = {"relu1_1": (2, 6, 7), "relu2_1": (3, 4, 5), "relu3_1": (5, 2, 3)}
-        acts = {layer: _some(batch, *shape, seed=number) for layer, shape in shapes.items()}
-        theirs = {layer: _some(others, n, h + 3, w + 1, seed=number + 9) for layer, (n, h, w) in shapes.items()}
+        acts = {layer: some(batch, *shape, seed=number) for layer, shape in shapes.items()}
+        theirs = {layer: some(others, n, h + 3, w + 1, seed=number + 9) for layer, (n, h, w) in shapes.items()}
         weights = {"relu2_1": 0.7, "relu1_1": 0.5}
-        acts["relu4_2"] = _some(batch, 4, 2, 2, seed=number)                   # there for the content; no style is asked of it
+        acts["relu4_2"] = some(batch, 4, 2, 2, seed=number)                   # there for the content; no style is asked of it
+        names = list(weights)
 
         def total(rule, power=1):
             """Σ w · rule(G, A, N, M, M_A), of plain sums."""
             parts = []
             for layer, weight in weights.items():
                 mine, target = acts[layer], theirs[layer]
-                parts.append(weight**power * rule(_gram(mine), _gram(target), mine.shape[1], mine[0, 0].numel(), target[0, 0].numel()))
+                parts.append(weight**power * rule(plain_gram(mine), plain_gram(target), mine.shape[1], mine[0, 0].numel(), target[0, 0].numel()))
             return sum(parts)
 
         def squares(matrix):
@@ -99,42 +98,66 @@ def check_style_of_layers(style):
             ("that is the mean over the layers; a sum is wanted", truth / len(weights)),
             ("only one layer counts: is `return` inside the loop?", 0.7 * _alone(right, acts, theirs, "relu2_1")),
             ("only the last layer counts: add up over all of them", 0.5 * _alone(right, acts, theirs, "relu1_1")),
-            ("that is 1/(4N²M²) Σ (G − A)², right at equal sizes only: the painting has its own M, so divide each table by its own",
-             total(lambda g, a, n, m, k: squares(g - a) / (4 * n**2 * m**2))),
-            ("the Gram matrices are plain sums: divide each by its own positions", total(lambda g, a, n, m, k: squares(g - a) / (4 * n**2))),
-            ("divided by M² once more: G/M and A/M_A hold it already", total(lambda g, a, n, m, k: right(g, a, n, m, k) / m**2)),
-            ("the Gram matrices are divided by C·H·W; only positions count there, and 1/(4N²) stands in front",
-             total(lambda g, a, n, m, k: right(g, a, n, m, k) / n**2)),
-            ("that is nn.MSELoss of Gram matrices ÷ C·H·W, as in the article's program; its formula has 1/(4N²) and G/M",
-             total(lambda g, a, n, m, k: squares(g / m - a / k) / n**4)),
-            ("N and M are exchanged: N counts channels, M positions", total(lambda g, a, n, m, k: squares(g / m - a / k) / (4 * m**2))),
-            ("(2N)² is meant, all of it squared; you divided by 2N", total(lambda g, a, n, m, k: squares(g / m - a / k) / (2 * n))),
-            ("(2NM)² is meant, all of it squared; you divided by 2NM", total(lambda g, a, n, m, k: squares(g - a) / (2 * n * m))),
-            ("N is not squared: 1/(4N²)", total(lambda g, a, n, m, k: squares(g / m - a / k) / (4 * n))),
-            ("the 4 is not there: 1/(4N²); or are the tables divided by C·H·W, and nothing stands in front?", 4 * truth),
-            ("that is 1/(2N²); the formula has 1/(4N²)", 2 * truth),
-            ("that is 1/(4N)², sixteen where four should be", truth / 4),
-            ("nothing is divided by 4N²", total(lambda g, a, n, m, k: squares(g / m - a / k))),
-            ("the N² is not there: 1/(4N²)", total(lambda g, a, n, m, k: squares(g / m - a / k) / 4)),
-            ("absolute differences instead of squares", total(lambda g, a, n, m, k: (g / m - a / k).abs().sum(dim=(1, 2)) / (4 * n**2))),
+            ("a layer counts that has no weight: walk through `weights`, not through the activations",
+             truth + _alone(right, acts, theirs, "relu3_1")),
+            ("each layer got another layer's weight: take it by the layer's name, not by its place in the dictionary",
+             sum(weights[other] * _alone(right, acts, theirs, layer) for layer, other in zip(names, names[::-1]))),
+            *_other_divisors(total, squares, right, truth),
         ], truth))
         same(_kept(style, acts, theirs, everything), truth, "the style loss with a third layer of weight 0")
 
     def first(act):
-        return style({"relu1_1": act}, {"relu1_1": _some(1, 3, 5, 4, seed=1)}, {"relu1_1": 1.0})
-    differentiable(first, _some(1, 3, 4, 4), what="your style loss")
+        return style({"relu1_1": act}, {"relu1_1": some(1, 3, 5, 4, seed=1)}, {"relu1_1": 1.0})
+    differentiable(first, some(1, 3, 4, 4), what="your style loss")
+
+
+def _other_divisors(total, squares, right, truth):
+    """[(message, what it gives)]: sums over the layers in which something is divided by another number, or not squared."""
+    return [
+        ("your picture's tables are divided by positions, the painting's are plain sums",
+         total(lambda g, a, n, m, k: squares(g / m - a) / (4 * n**2))),
+        ("the painting's tables are divided by positions, your picture's are plain sums",
+         total(lambda g, a, n, m, k: squares(g - a / k) / (4 * n**2))),
+        ("that is 1/(4N²M²) Σ (G − A)², right at equal sizes only: the painting has its own M, so divide each table by its own",
+         total(lambda g, a, n, m, k: squares(g - a) / (4 * n**2 * m**2))),
+        ("the Gram matrices are plain sums: divide each by its own positions", total(lambda g, a, n, m, k: squares(g - a) / (4 * n**2))),
+        ("divided by M² once more: G/M and A/M_A hold it already", total(lambda g, a, n, m, k: right(g, a, n, m, k) / m**2)),
+        ("the Gram matrices are divided by C·H·W; only positions count there, and 1/(4N²) stands in front",
+         total(lambda g, a, n, m, k: right(g, a, n, m, k) / n**2)),
+        ("that is nn.MSELoss of Gram matrices ÷ C·H·W, as in the article's program; its formula has 1/(4N²) and G/M",
+         total(lambda g, a, n, m, k: squares(g / m - a / k) / n**4)),
+        ("N and M are exchanged: N counts channels, M positions", total(lambda g, a, n, m, k: squares(g / m - a / k) / (4 * m**2))),
+        ("(2N)² is meant, all of it squared; you divided by 2N", total(lambda g, a, n, m, k: squares(g / m - a / k) / (2 * n))),
+        ("(2NM)² is meant, all of it squared; you divided by 2NM", total(lambda g, a, n, m, k: squares(g - a) / (2 * n * m))),
+        ("N is not squared: 1/(4N²)", total(lambda g, a, n, m, k: squares(g / m - a / k) / (4 * n))),
+        ("the 4 is not there: 1/(4N²); or are the tables divided by C·H·W, and nothing stands in front?", 4 * truth),
+        ("that is 1/(2N²); the formula has 1/(4N²)", 2 * truth),
+        ("that is 1/(4N)², sixteen where four should be", truth / 4),
+        ("nothing is divided by 4N²", total(lambda g, a, n, m, k: squares(g / m - a / k))),
+        ("the N² is not there: 1/(4N²)", total(lambda g, a, n, m, k: squares(g / m - a / k) / 4)),
+        ("absolute differences instead of squares", total(lambda g, a, n, m, k: (g / m - a / k).abs().sum(dim=(1, 2)) / (4 * n**2))),
+    ]
 
 
 def _alone(rule, acts, theirs, layer):
     """`rule` at one layer, without its weight."""
     mine, target = acts[layer], theirs[layer]
-    return rule(_gram(mine), _gram(target), mine.shape[1], mine[0, 0].numel(), target[0, 0].numel())
+    return rule(plain_gram(mine), plain_gram(target), mine.shape[1], mine[0, 0].numel(), target[0, 0].numel())
 
 
 def _kept(style, acts, theirs, weights):
     """style(acts, theirs, weights), with Wrong when it has written into one of the three."""
     given = [dict(acts), dict(theirs), dict(weights)]
-    out = untouched(lambda *_: style(*given), *acts.values(), *theirs.values())
+
+    def asked(*_):
+        try:
+            return style(*given)
+        except KeyError as error:
+            if error.args[0] in {*acts} - {*weights}:
+                raise Wrong(f"your function asks for the weight of {error.args[0]}, which has no weight: walk through `weights`, "
+                            "not through the activations") from error
+            raise
+    out = untouched(asked, *acts.values(), *theirs.values())
     if [list(one) for one in given] != [list(acts), list(theirs), list(weights)] or given[2] != weights:
         raise Wrong("your function changes the dictionaries that it is given")
     return out
@@ -144,19 +167,27 @@ def _kept(style, acts, theirs, weights):
 def check_tv_where(tv):
     """Tries tv(image, mask) → [B]: Σ of squared differences of neighbors, both with mask 1."""
     for number, (shape, masks) in enumerate([((2, 3, 5, 4), 2), ((3, 2, 4, 6), 1), ((1, 3, 6, 5), 1)]):
-        image, mask = _some(*shape, seed=number, most=1.0), (_some(masks, 1, *shape[2:], seed=number + 30, most=1.0) > 0.35).float()
+        image, mask = some(*shape, seed=number, most=1.0), (some(masks, 1, *shape[2:], seed=number + 30, most=1.0) > 0.35).float()
         whole = torch.ones_like(mask)
         for kept, what in ((mask, "the total variation"), (whole, "the total variation with a mask of ones")):
             truth, across, down = _tv_by_loop(image, kept)
             values, pairs = image[0].numel(), shape[1] * _pairs(kept)
+            half_kept = _tv_by_loop(image, kept, which=lambda one, other: (one + other) / 2)[0]
             slips = [
                 ("only neighbors to the right count; those below belong to it too", across),
                 ("only neighbors below count; those to the right belong to it too", down),
                 ("around the border: the last column is no neighbor of the first (torch.roll joins them)", _tv_rolled(image, kept)),
                 ("the picture was masked first, so the mask's border became an edge: leave the pixels, weight the pairs",
                  _tv_by_loop(image * kept, whole)[0]),
-                ("a pair counts here as soon as its right or lower pixel is kept; both must be", _tv_by_loop(image, kept, which=1)[0]),
-                ("a pair counts here as soon as its left or upper pixel is kept; both must be", _tv_by_loop(image, kept, which=0)[0]),
+                ("a pair counts here as soon as its right or lower pixel is kept; both must be",
+                 _tv_by_loop(image, kept, which=lambda one, other: other)[0]),
+                ("a pair counts here as soon as its left or upper pixel is kept; both must be",
+                 _tv_by_loop(image, kept, which=lambda one, other: one)[0]),
+                ("a pair counts here as soon as one of the two is kept; both must be", _tv_by_loop(image, kept, which=torch.maximum)[0]),
+                ("a pair of which one is kept counts half here; it must not count at all", half_kept),
+                ("inside and outside are exchanged: 1 keeps, 0 leaves out", _tv_by_loop(image, 1 - kept)[0]),
+                ("pairs along the last row and the last column are lost: to the right all rows count, downward all columns",
+                 _tv_by_loop(image[..., :-1, :], kept[..., :-1, :])[1] + _tv_by_loop(image[..., :-1], kept[..., :-1])[2]),
                 ("the mask is not used", _tv_by_loop(image, whole)[0]),
                 ("absolute differences instead of squares", _tv_by_loop(image, kept, power=1)[0]),
                 ("absolute differences instead of squares, and only one direction", _tv_by_loop(image, kept, power=1)[1]),
@@ -167,11 +198,11 @@ def check_tv_where(tv):
                 ("you took the root; the sum of squares itself is wanted", truth.sqrt()),
             ]
             same(untouched(tv, image, kept), truth, what, _batch([slip for slip in slips if not torch.allclose(slip[1], truth)], truth))
-    differentiable(tv, _some(1, 3, 4, 4), torch.ones(1, 1, 4, 4), what="your total variation")
+    differentiable(tv, some(1, 3, 4, 4), torch.ones(1, 1, 4, 4), what="your total variation")
 
 
-def _tv_by_loop(image, mask, which=None, power=2):
-    """(both, to the right, downward): [B] each, pixel after pixel. `which`: only this one of a pair must be kept."""
+def _tv_by_loop(image, mask, which=torch.mul, power=2):
+    """(both, to the right, downward): [B] each, pixel after pixel. `which`: how much a pair counts whose ends have these masks."""
     height, width = image.shape[2:]
     found = []
     for dy, dx in ((0, 1), (1, 0)):
@@ -179,7 +210,7 @@ def _tv_by_loop(image, mask, which=None, power=2):
         for y in range(height - dy):
             for x in range(width - dx):
                 ends = mask[:, 0, y, x], mask[:, 0, y + dy, x + dx]
-                kept = ends[0] * ends[1] if which is None else ends[which]
+                kept = which(*ends)
                 total = total + kept * (image[:, :, y + dy, x + dx] - image[:, :, y, x]).abs().pow(power).sum(1)
         found.append(total)
     return sum(found), *found
@@ -192,70 +223,3 @@ def _tv_rolled(image, mask):
 def _pairs(mask):
     """How many pairs of neighbors are kept, [B]."""
     return (mask[..., 1:] * mask[..., :-1]).sum(dim=(1, 2, 3)) + (mask[..., 1:, :] * mask[..., :-1, :]).sum(dim=(1, 2, 3))
-
-
-@exercise("4.4", "your gradient agrees with finite differences at every value, for any two sizes.")
-def check_style_gradient(gradient):
-    """Tries gradient(act, target_gram) → [B, N, H, W]: 1/(N² M) (G/M − A/M_A) F, without autograd."""
-    for number, (shape, theirs) in enumerate([((2, 3, 4, 5), (1, 3, 6, 7)), ((1, 4, 3, 2), (1, 4, 3, 2)), ((3, 2, 4, 3), (3, 2, 5, 5))]):
-        act, style = _some(*shape, seed=number), _some(*theirs, seed=number + 9, most=2.0)
-        channels, positions = shape[1], shape[2] * shape[3]
-        target = (_gram(style) / style[0, 0].numel()).float()
-        truth = _by_finite_differences(act, target)
-        flat, difference = act.double().flatten(2), _gram(act) / positions - target.double()
-
-        def laid(rows, scale):
-            """rows [B, N, M] as activations, times scale."""
-            return (scale * rows).reshape(shape)
-        plain = _gram(act) - target.double()
-        scale = 1 / (channels**2 * positions)
-        with _no_autograd():
-            found = untouched(gradient, act, target)
-        same(found, truth, "the gradient", [
-            ("half of it: F stands twice in G = F Fᵀ, and each of the two brings its share", truth / 2),
-            ("twice too much: is the 1/4 of the loss in it? 1/4 · 2 (square) · 2 (two F in F Fᵀ) is 1", truth * 2),
-            ("four times too much: the 1/4 of the loss is missing; 1/4 · 2 (square) · 2 (two F in F Fᵀ) is 1", truth * 4),
-            ("a quarter of it: the square brings a 2, and the two F in F Fᵀ another", truth / 4),
-            ("it has the wrong sign: this is the way downhill, minus the gradient", -truth),
-            ("a 1/M is missing: G/M brings one when it is differentiated", truth * positions),
-            ("a 1/M too many: with G already divided by M only one more stands in front", truth / positions),
-            ("1/N is there once, the loss has 1/N²", truth * channels),
-            ("the 1/N² is missing", truth * channels**2),
-            ("N and M are exchanged: N counts channels, M positions", truth * channels**2 * positions / (positions**2 * channels)),
-            ("G is the plain sum but the target is divided by its positions: divide G too", laid(plain @ flat, scale)),
-            ("G is the plain sum but the target is divided by its positions: divide G too", laid(plain @ flat, scale / positions)),
-            ("G is divided by C·H·W; only positions count, and 1/N² stands in front",
-             laid((_gram(act) / positions / channels - target.double()) @ flat, scale)),
-            ("Fᵀ (G − A) has positions first: transpose it before you reshape, or write (G − A) F",
-             (scale * flat.transpose(1, 2) @ difference).reshape(shape)),
-            ("that is the matrix positions × channels: the gradient has the shape of the activations",
-             scale * flat.transpose(1, 2) @ difference),
-            ("that is the matrix channels × positions: reshape it like the activations", scale * difference @ flat),
-            ("that is the gradient for the Gram matrix; it must go on through F Fᵀ: times F", difference / (2 * channels**2)),
-            ("the pictures of the batch are mixed", truth.mean(0, keepdim=True).expand_as(truth)),
-            ("the pictures of the batch are mixed", truth.sum(0, keepdim=True).expand_as(truth)),
-        ])
-
-
-def _by_finite_differences(act, target, step=1e-4):
-    """Gradient of 1/(4N²) Σ (G/M − A)² in float64: each value is moved a little up and down, and the loss is looked at."""
-    act, target = act.double(), target.double()
-
-    def loss(act):
-        table = torch.einsum("bihw,bjhw->bij", act, act) / act[0, 0].numel()
-        return (table - target).pow(2).sum(dim=(1, 2)) / (4 * act.shape[1]**2)
-    found = torch.zeros_like(act)
-    for c, y, x in torch.cartesian_prod(*(torch.arange(length) for length in act.shape[1:])):
-        nudge = torch.zeros_like(act)
-        nudge[:, c, y, x] = step
-        found[:, c, y, x] = (loss(act + nudge) - loss(act - nudge)) / (2 * step)
-    return found
-
-
-@contextlib.contextmanager
-def _no_autograd():
-    """Raises Wrong when autograd is asked for a gradient."""
-    def refuse(*_, **__):
-        raise Wrong("that is autograd's gradient; write it in closed form, a product of two matrices")
-    with mock.patch("torch.autograd.grad", refuse), mock.patch("torch.autograd.backward", refuse):
-        yield

@@ -1,4 +1,6 @@
 """Lesson 05: Adam's step, and when to stop. The oracles are torch.optim.Adam and lists whose answers are known. (5.2: `lesson05_loop`.)"""
+import itertools
+
 import torch
 
 from .verdict import Wrong, attempt, exercise, same, untouched
@@ -10,9 +12,10 @@ _OTHERS = {"lr": 0.05, "beta1": 0.8, "beta2": 0.95, "eps": 0.1}
 
 
 def _adam(x, g, m, v, t, lr=0.02, beta1=0.9, beta2=0.99, eps=1e-8, mend="mv", shift=0, power=pow, up="m", root=True, inside=False,
-          sign=-1, old=None, out="plain", in_m=lambda m, g, b: b * m + (1 - b) * g, in_v=lambda v, g, b: b * v + (1 - b) * g**2):
+          sign=-1, squared="g", out="plain", in_m=lambda m, g, b: b * m + (1 - b) * g, in_v=lambda v, g, b: b * v + (1 - b) * g**2):
     """One step of Adam; the options after `eps` are the ways to get it wrong."""
-    new_m, new_v = in_m(m, g, beta1), in_v(v, g, beta2)
+    new_m = in_m(m, g, beta1)
+    new_v = in_v(v, g if squared == "g" else new_m, beta2)
     m_hat = new_m / (1 - power(beta1, t + shift)) if "m" in mend else new_m
     v_hat = new_v / (1 - power(beta2, t + shift)) if "v" in mend else new_v
     below = (v_hat + eps).sqrt() if inside else (v_hat.sqrt() if root else v_hat) + eps
@@ -35,9 +38,17 @@ _ADAM_SLIPS = [
     ("this step climbs: the minus is missing in front of lr", {"sign": 1}),
     ("the step uses g itself: use m, the mean of the gradients so far", {"up": "g"}),
     ("v is the mean of squares: g**2, not g", {"in_v": lambda v, g, b: b * v + (1 - b) * g}),
+    ("v is the mean of the squares of g; you took the squares of m", {"squared": "m"}),
+    ("v is one number for the whole picture: each pixel has its own, so no mean is taken over g",
+     {"in_v": lambda v, g, b: b * v + (1 - b) * (g**2).mean()}),
     ("the factor (1 - beta1) is missing before g in m", {"in_m": lambda m, g, b: b * m + g}),
+    ("the factor (1 - beta2) is missing before g**2 in v", {"in_v": lambda v, g, b: b * v + g**2}),
+    ("the factors (1 - beta1) and (1 - beta2) are missing: m and v are means, not sums",
+     {"in_m": lambda m, g, b: b * m + g, "in_v": lambda v, g, b: b * v + g**2}),
     ("in m the two factors have changed places: beta1 belongs to the old m", {"in_m": lambda m, g, b: (1 - b) * m + b * g}),
     ("in v the two factors have changed places: beta2 belongs to the old v", {"in_v": lambda v, g, b: (1 - b) * v + b * g**2}),
+    ("in m and in v the two factors have changed places: beta belongs to the old m and v",
+     {"in_m": lambda m, g, b: (1 - b) * m + b * g, "in_v": lambda v, g, b: (1 - b) * v + b * g**2}),
 ]
 
 
@@ -47,7 +58,24 @@ def _wrong_adams(lr, beta1, beta2, eps):
         ("beta1 and beta2 are swapped: beta1 belongs to m, beta2 to v", lambda *args: _adam(*args, lr, beta2, beta1, eps)),
         ("that is plain gradient descent, x - lr · g: divide the mean of gradients by the root of the mean of squares",
          lambda x, g, m, v, t: (x - lr * g, m, v)),
-        ("fixed numbers stand where lr, beta1, beta2 and eps are wanted: use the arguments", _adam)]
+        ("x is clamped: a step may lead out of [0, 1], and the next one back", lambda *args: _clamped(_adam(*args, lr, beta1, beta2, eps))),
+        *_fixed(lr=lr, beta1=beta1, beta2=beta2, eps=eps)]
+
+
+def _clamped(step):
+    return step[0].clamp(0, 1), *step[1:]
+
+
+def _fixed(**numbers):
+    """[(message, function)]: some of the numbers are those of the lesson, whatever is asked for."""
+    found = []
+    for count in range(1, 5):
+        for names in itertools.combinations(numbers, count):
+            mixed = numbers | {name: _DEFAULTS[name] for name in names}
+            said = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+            stand, are = ("a fixed number stands", "is") if count == 1 else ("fixed numbers stand", "are")
+            found.append((f"{stand} where {said} {are} wanted: use the arguments", lambda *args, mixed=mixed: _adam(*args, **mixed)))
+    return found
 
 
 def _walk(step, start, gradients):
@@ -103,9 +131,12 @@ def check_adam_step(adam_step):
             raise Wrong("a pixel whose gradient is always 0 becomes 0 / 0: add eps to the root")
         if _close(mine[0][1], truth[0][0]) or _close(mine[0][2], truth[0][0]) or _close(mine[0][1], truth[0][2]):
             raise Wrong("these are the right three tensors in another order: return x, m, v")
-        for message, wrong in _wrong_adams(**numbers):
-            if all(_close(a[0], b[0]) for a, b in zip(mine, _walk(wrong, start, gradients))):
-                raise Wrong(message)
+        slips = [(message, _walk(wrong, start, gradients)) for message, wrong in _wrong_adams(**numbers)]
+        moved = not all(_close(a[0], b[0]) for a, b in zip(mine, truth))      # if x is right, m or v must tell
+        for seen in ("xmv", "x")[:1 + moved]:
+            for message, slip in slips:
+                if all(_close(one, other) for a, b in zip(mine, slip) for one, other, _ in zip(a, b, seen)):
+                    raise Wrong(message)
         for t, (a, b) in enumerate(zip(mine, truth), 1):
             for name, one, other in zip("xmv", a, b):
                 same(one, other, f"{name} after step {t}")
@@ -127,6 +158,8 @@ _LATE = "losses[-window] is one entry too late: `window` entries before the last
 _FLAT = "this stops at the first flat step: compare over `window` entries, not with the last but one"
 _CONVERGED_SLIPS = [
     ("it is the other way round: True means that nothing much changes any more", lambda *case: not _converged(*case)),
+    ("it is the other way round: True means that nothing much changes any more",
+     lambda losses, t, w: len(losses) > w and not _converged(losses, t, w)),
     ("with too few losses to look back you say True: it has not even begun", lambda losses, t, w: len(losses) <= w or _converged(losses, t, w)),
     (_LATE, _rule(lambda losses, w: losses[-w])), (_LATE, _rule(lambda losses, w: losses[-w], least=0)),
     ("you look one entry too far back: `window` entries before the last one is losses[-1 - window]",

@@ -70,6 +70,9 @@ def _course(loop, start, objective, method, lr):
         if item[2].requires_grad:
             raise Wrong("the picture that you yield still asks for gradients: detach it")
         items.append((int(item[0]), float(item[1]), item[2], item[2].clone(), len(objective.seen)))
+    if len(objective.seen) == 1 and not torch.equal(items[0][3], items[-1][3]):
+        raise Wrong("the objective was asked once and never again: do you remember a copy of the picture, or the picture itself, "
+                    "which is always equal to itself?")
     raise Wrong(f"the loop does not end: {_BUDGET} evaluations were allowed, and it has yielded {len(items)} pictures"
                 + (" though nothing moves any more: leave the loop when a step has left the picture where it was (and if it never moves "
                    "at all: the optimizer must be given the very tensor that the objective sees)" if torch.equal(items[-2][3], items[-1][3]) else ""))
@@ -105,7 +108,8 @@ def _check_pictures(items, objective, start, method, lr):
         raise Wrong(f"one step() of your L-BFGS made {first_step} evaluations: max_iter=1 makes it one step of the method")
     if len(items) < 2:
         raise Wrong(f"your loop yields {len(items)} picture(s) in {_BUDGET} evaluations; it should yield one after each step "
-                    "(and is the tensor that the optimizer moves the one that the objective sees?)")
+                    "(is the gradient still there when the closure gives back the loss that it knows? and is the tensor that the optimizer "
+                    "moves the one that the objective sees?)")
     if any(not torch.equal(now, then) for _, _, now, then, _ in items):
         raise Wrong("the pictures that you gave away change afterwards, all of them to the last one: yield a copy, picture.detach().clone()")
     pictures = [then for _, _, _, then, _ in items]
@@ -130,10 +134,14 @@ def _check_pictures(items, objective, start, method, lr):
             raise Wrong(message)
     if all(one.min() >= 0 and one.max() <= 1 for one in objective.seen):
         raise Wrong("the picture is clamped while the optimizer works: here the way leads out of [0, 1], and back. Clamp at the end, outside")
+    if all(_near(one, other.clamp(0, 1)) for one, other in zip(pictures, right)):
+        raise Wrong("the pictures that you give away are clamped: give each as it is, and clamp where it is shown or saved")
     if lr is not None and all(_near(one, other) for one, other in list(zip(pictures, _path(start, method, None)))[:4]):
         raise Wrong("lr has no effect: hand it on to the optimizer")
+    if all(_near(one, other) for one, other in list(zip(pictures, _path(start, "lbfgs" if method == "adam" else "adam", lr)))[:4]):
+        raise Wrong(f"asked for {method}, your loop does not take it: hand `method` on")
     first = next(i for i, (one, other) in enumerate(zip(pictures, right)) if not _near(one, other))
-    raise Wrong(f"{method}: the {first + 1}. picture is not where torch's {method} goes; look at the loop of the lesson again")
+    raise Wrong(f"{method}: picture {first + 1} is not where torch's {method} goes; look at the loop of the lesson again")
 
 
 def _check_counts(items, objective, method):
@@ -143,7 +151,7 @@ def _check_counts(items, objective, method):
         if not math.isclose(loss, truth, rel_tol=1e-4):
             before = number and math.isclose(loss, objective.loss(items[number - 1][3]).item(), rel_tol=1e-4)
             raise Wrong("each picture comes with the loss of the picture before: step() returns the loss of where it began" if before else
-                        f"loss and picture do not belong together: the {number + 1}. picture has the loss {truth:.4g}, you say {loss:.4g}")
+                        f"loss and picture do not belong together: picture {number + 1} has the loss {truth:.4g}, you say {loss:.4g}")
     twice = sum(torch.equal(one, other) for one, other in zip(objective.seen, objective.seen[1:]))
     if twice:
         raise Wrong(f"{twice} of {len(objective.seen)} evaluations were made where the objective had just been asked ({method}): "

@@ -1,4 +1,4 @@
-"""Lesson 06: the five parts of a program that is mended, and the program as a whole. What is looked for stands in faults.py."""
+"""Lesson 06: the five parts of a program that is mended, and the program as a whole. What is looked for stands in faults*.py."""
 import inspect
 import tempfile
 from pathlib import Path
@@ -6,12 +6,12 @@ from pathlib import Path
 from ..features import Features
 from ..images import load_image, save_image
 from ..losses import style_error
-from . import faults
+from . import faults, faults_in_files
 from .verdict import Wrong, attempt, exercise
 
 # exercise → [(probe, the names of the functions that it tries)]
 _PROBES = {
-    "6.1": [(faults.sizes, ["load"]), (faults.values, ["load"]), (faults.round_trip, ["save"])],
+    "6.1": [(faults_in_files.sizes, ["load"]), (faults_in_files.values, ["load"]), (faults_in_files.round_trip, ["save"])],
     "6.2": [(faults.style, ["gram", "style_loss"]), (faults.variation, ["tv_loss"])],
     "6.3": [(faults.right_layers, ["listen"]), (faults.not_overwritten, ["listen"])],
     "6.4": [(faults.frugal, ["make_total", "network"])],

@@ -36,6 +36,10 @@ def exercise(number, right):
     return decorate
 
 
+# Messages of torch that would lead astray here, and what to say instead.
+_PLAIN = {"Can't call numpy() on Tensor that requires grad": "NumPy lets no gradient through, and an optimizer will need it; stay with torch"}
+
+
 def attempt(function, *args, on=""):
     """function(*args); a crash becomes Wrong, with the error in one line. `on`: what it was tried on, for the message."""
     try:
@@ -43,8 +47,9 @@ def attempt(function, *args, on=""):
     except (NotImplementedError, Wrong):
         raise
     except Exception as error:
-        raise Wrong(f"your function stops{f' on {on}' if on else ''} with {type(error).__name__}: "
-                    f"{' '.join(str(error).split())}") from error
+        text = " ".join(str(error).split())
+        text = next((words for told, words in _PLAIN.items() if told in text), text)
+        raise Wrong(f"your function stops{f' on {on}' if on else ''} with {type(error).__name__}: {text}") from error
 
 
 def same(answer, truth, what="the answer", slips=(), rtol=1e-4, atol=1e-6):
@@ -100,14 +105,13 @@ def _shape(tensor):
 
 
 def _difference(found, truth):
-    """"everywhere 4 times too large", or the place where the two differ most."""
-    ratio = found / torch.where(truth == 0, torch.nan, truth)
-    ratio = ratio[ratio.isfinite()]
-    if ratio.numel() and (ratio - ratio.mean()).abs().max() <= 1e-4 * ratio.mean().abs() and ratio.mean().abs() > 1e-12:
-        factor = ratio.mean().item()
-        if factor < 0 and abs(factor + 1) < 1e-4:
+    """"everywhere 4 times the right value", or the place where the two differ most."""
+    factor = (found * truth).sum() / truth.pow(2).sum()                          # NaN where the truth is all zeros
+    if abs(factor) > 1e-12 and (found - factor * truth).abs().max() <= 1e-4 * abs(factor) * truth.abs().max():
+        if abs(factor + 1) < 1e-4:
             return "it has the wrong sign"
-        return f"it is everywhere {factor:.6g} times the right value"
+        if truth.numel() > 1:
+            return f"it is everywhere {factor:.6g} times the right value"
     if truth.ndim == 0:
         return f"right would be {truth.item():.6g}, yours is {found.item():.6g}"
     place = tuple((found - truth).abs().flatten().argmax().unsqueeze(0).tolist()) if truth.ndim == 1 else \

@@ -7,13 +7,14 @@ BAD_INPUT = 2
 
 def main(argv=None):
     """Runs one command; returns the exit status: 0 good, 2 bad input (one line says what), 130 interrupted."""
-    from . import check, samples, stylize
+    from . import check, fast, learn_style, samples, stylize, sweep
     parser = argparse.ArgumentParser(prog="nst-lessons", description="Neural style transfer, lesson by lesson.")
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (stylize, samples, check):
+    for command in (stylize, sweep, fast, learn_style, samples, check):
         command.add(commands)
     args = parser.parse_args(argv)
+    args.command_line = sys.argv[1:] if argv is None else list(argv)
     try:
         return args.run(args) or 0
     except KeyboardInterrupt:
@@ -27,9 +28,10 @@ def main(argv=None):
 
 
 def _for_the_user(error):
-    """Our own OptimizationError, and torch running out of memory; any other RuntimeError is a fault of ours to be seen whole."""
+    """Our own errors, and torch running out of memory; any other RuntimeError is a fault of ours to be seen whole."""
     from ..optimize import OptimizationError
-    return isinstance(error, OptimizationError) or "alloc" in str(error).lower() or "out of memory" in str(error).lower()
+    from ..scale import LostProcess
+    return isinstance(error, (OptimizationError, LostProcess)) or "alloc" in str(error).lower() or "out of memory" in str(error).lower()
 
 
 def _version():

@@ -5,6 +5,7 @@ import pathlib
 import sys
 import time
 
+_SIZE = 512              # px
 _SAVE_EVERY = 5          # s between checkpoints: a kill loses at most that, or one evaluation
 
 
@@ -15,13 +16,25 @@ def add(commands):
     p.add_argument("content", metavar="CONTENT", help="photograph: a file or a sample's name")
     p.add_argument("style", metavar="STYLE", nargs="+", help="painting: a file or a sample's name; several are mixed")
     p.add_argument("-o", "--output", metavar="OUT", required=True, help="picture to write: .png, .jpg or .webp")
-    p.add_argument("--size", type=int, help="longer side in px (default 512)")
+    add_settings(p)
+    p.add_argument("--resume", action="store_true", help="go on where an interrupted run of the same command stopped")
+    p.add_argument("--distributed", nargs="?", type=int, const=0, metavar="N",
+                   help="share the work among N processes (without N: one for each GPU, or two); under torchrun, among those it started")
+    p.add_argument("--quiet", action="store_true", help="no progress bar")
+    p.set_defaults(run=run)
+
+
+def add_settings(p, size=_SIZE):
+    """The options that say how to paint, one for each of Settings' fields but the pictures."""
+    p.add_argument("--size", type=int, help=f"longer side in px (default {size})")
     p.add_argument("--alpha", type=float, help="weight of content (default 0.05): more keeps the photograph")
     p.add_argument("--beta", type=float, help="weight of style (default 1)")
     p.add_argument("--gamma", type=float, help="weight of total variation (default 0.15): more is smoother")
     p.add_argument("--steps", type=int, help="evaluations of the objective in all (default 200)")
     p.add_argument("--style-scale", type=float, help="size of the strokes (default 1)")
-    p.add_argument("--preserve-color", action="store_true", default=None, help="keep the photograph's colors")
+    p.add_argument("--preserve-color", nargs="?", const=True, choices=["luminance", "match"],
+                   help="keep the photograph's colors: put back at the end (luminance, also without a word), or given to the "
+                        "painting first (match)")
     p.add_argument("--style-weights", type=_numbers, metavar="W,W", help="how several styles are mixed, e.g. 0.7,0.3")
     p.add_argument("--backbone", help="network (default tiny); others: vgg19, vgg16, resnet50, squeezenet1_1, "
                                       "mobilenet_v3_small, random")
@@ -29,14 +42,17 @@ def add(commands):
     p.add_argument("--pooling", choices=["max", "avg"], help="pooling of the network (default max)")
     p.add_argument("--content-layers", type=_layers, metavar="L,L", help="e.g. relu4_2, or with weights relu4_2=1,relu3_2=0.5")
     p.add_argument("--style-layers", type=_layers, metavar="L,L", help="e.g. relu1_1,relu2_1")
+    p.add_argument("--statistic", choices=["gram", "mean_std", "covariance", "sliced", "patches"],
+                   help="what style is measured by (default gram)")
     p.add_argument("--scaling", choices=["relative", "gatys", "article"], help="how the losses are scaled (default relative)")
     p.add_argument("--method", choices=["lbfgs", "adam"], help="optimizer (default lbfgs)")
     p.add_argument("--levels", type=int, help="sizes from coarse to fine; 1 paints at full size only")
     p.add_argument("--init", help="content (default), noise, style, or a picture to start from")
     p.add_argument("--seed", type=int, help="seed of --init noise (default 0)")
-    p.add_argument("--resume", action="store_true", help="go on where an interrupted run of the same command stopped")
-    p.add_argument("--quiet", action="store_true", help="no progress bar")
-    p.set_defaults(run=run)
+    p.add_argument("--precision", choices=["fp32", "bf16", "fp16"],
+                   help="of the network (default fp32): 16 bits are faster where the hardware knows them")
+    p.add_argument("--tile", type=int, metavar="PX", help="paint in tiles of about so many px, for pictures larger than memory; "
+                                                          "without this, only where memory wants it")
 
 
 def _layers(text):
@@ -61,44 +77,86 @@ def _numbers(text):
 
 def run(args):
     """Paints, with a progress bar and checkpoints beside OUT, and writes OUT with its settings inside."""
+    from ..scale import processes
+    if args.distributed is None:
+        return _paint(args)
+    if not processes.started():
+        return _launch(args)
+    with processes.joined() as group:
+        return _paint(args, group)
+
+
+def _paint(args, group=None):
+    """Alone, or as one of a group of processes: all of them paint the same, and the first shows and writes it."""
     from ..checkpoint import save_checkpoint
     from ..images import save_image
+    from ..scale import processes
     from ..stylize import finish, paint
-    output, settings = pathlib.Path(args.output), _settings(args)
-    _check_output(output, settings)
+    output, settings, rank = pathlib.Path(args.output), _settings(args), processes.rank(group)
+    if rank == 0:
+        _check_output(output, settings)
     photo, styles = _pictures(settings)
     notes = output.with_name(output.name + ".checkpoint")
     state = _resumed(notes, settings, args.resume)
+    processes.agree(state["done"] + state["step"]["evaluations"] if state else -1, "the checkpoint that they go on from", group)
     here, bar, saved = None, None, time.monotonic()
     try:
-        for last in paint(photo, styles, settings, state=state):
+        for last in paint(photo, styles, settings, state=state, group=group):
             here = {"settings": settings.to_json(), "state": last.state()}         # now, as Ctrl-C may come amid the next step
-            bar = _shown(last, bar or _bar(last.steps, args.quiet))                # not before: bad input gets one line
-            if time.monotonic() - saved > _SAVE_EVERY:
+            bar = _shown(last, bar or _bar(last.steps, args.quiet or rank > 0))    # not before: bad input gets one line
+            if rank == 0 and time.monotonic() - saved > _SAVE_EVERY:
                 save_checkpoint(here, notes)
                 saved = time.monotonic()
         bar.update(bar.total - bar.n)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, processes.LostProcess) as error:
         if here is None:
             raise
-        save_checkpoint(here, notes)
-        save_image(finish(last.image, photo, settings), output, settings)
-        bar.close()
-        print(f"interrupted; what was painted is in {output}, and --resume goes on", file=sys.stderr)
+        _save_by(rank, here, notes)
+        if isinstance(error, processes.LostProcess):
+            bar.close()
+            raise processes.LostProcess(f"{error}; what was painted is in {notes}, and --resume goes on") from None
+        if rank == 0:
+            save_image(finish(last.image, photo, settings), output, settings)
+            bar.close()
+            print(f"interrupted; what was painted is in {output}, and --resume goes on", file=sys.stderr)
         return 130
     finally:
         if bar is not None:
             bar.close()
-    save_image(finish(last.image, photo, settings), output, settings)
-    notes.unlink(missing_ok=True)
+    if rank == 0:
+        save_image(finish(last.image, photo, settings), output, settings)
+        notes.unlink(missing_ok=True)
 
 
-def _settings(args):
+def _save_by(rank, here, notes):
+    """The checkpoint, by the first two processes, since one of them may be the one that is lost; neither disturbs the other."""
+    from ..checkpoint import save_checkpoint
+    if rank < 2:
+        own = notes.with_name(f"{notes.name}.{rank}")
+        save_checkpoint(here, own)
+        os.replace(own, notes)
+
+
+def _launch(args):
+    """Starts the processes, once it is clear that they have something to paint, and says in one line what went wrong."""
+    from ..scale import processes
+    output, settings = pathlib.Path(args.output), _settings(args)
+    _check_output(output, settings)
+    _pictures(settings)
+    status, what = processes.launch(processes.usual(args.distributed), args.command_line)
+    notes = output.with_name(output.name + ".checkpoint")
+    if what:
+        there = f"what was painted is in {notes}, and --resume goes on" if notes.exists() else "nothing had been painted yet"
+        print(f"nst-lessons: {what}; {there}", file=sys.stderr)
+    return status
+
+
+def _settings(args, size=_SIZE):
     """Only what was said on the command line; the rest are Settings' own defaults."""
     from ..settings import Settings
     said = {name: value for name, value in vars(args).items() if value is not None and name in Settings.__dataclass_fields__}
     style = args.style[0] if len(args.style) == 1 else args.style
-    return Settings.of(**{"size": 512} | said | {"style": style})
+    return Settings.of(**{"size": size} | said | {"style": style})
 
 
 def _check_output(output, settings):

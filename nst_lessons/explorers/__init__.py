@@ -8,9 +8,13 @@ from .compare import BeforeAfter
 from .drawing import side_by_side
 from .feature_maps import FeatureMapExplorer
 from .gram import GramExplorer
+from .layer_lab import LayerLab
 from .losses import LossExplorer
+from .mixing import MixExplorer
+from .norms import NormExplorer
 from .painting import PaintingExplorer
 from .pictures import PictureExplorer
 from .playground import Playground
 
-__all__ = ["BeforeAfter", "FeatureMapExplorer", "GramExplorer", "LossExplorer", "PaintingExplorer", "PictureExplorer", "Playground", "side_by_side"]
+__all__ = ["BeforeAfter", "FeatureMapExplorer", "GramExplorer", "LayerLab", "LossExplorer", "MixExplorer", "NormExplorer",
+           "PaintingExplorer", "PictureExplorer", "Playground", "side_by_side"]

@@ -21,6 +21,16 @@ def in_plain_words(error):
     return f"a fault of the program, not yours: {type(error).__name__}: {text}"
 
 
+def ask(function, *args, name="your function"):
+    """function(*args), for a function that a learner wrote; where it stops, ValueError says that it did, and with what."""
+    try:
+        return function(*args)
+    except (NotImplementedError, MemoryError, torch.OutOfMemoryError):           # a stub; a machine too small: told elsewhere
+        raise
+    except Exception as error:
+        raise ValueError(f"{name} stops with {type(error).__name__}: {' '.join(str(error).split())}") from error
+
+
 def as_code(settings):
     """The same picture by one call of `nst.stylize`, ready to be copied."""
     content, style, layers, file = (json.dumps(value, ensure_ascii=False) for value in (

@@ -67,8 +67,13 @@ def loss_curves(losses, end, marks=(), size=(380, 130), colors=COLORS, room=88):
 
 
 def _name_curves(draw, font, ends, x, colors):
-    """Writes "style 0.021" beside the end (x, y, value) of each curve, and pushes apart names that would overlap."""
-    lowest = -math.inf
-    for name, (_, y, value) in sorted(ends.items(), key=lambda item: item[1][1]):
-        lowest = max(y, lowest + 14 * _SHARP)
-        draw.text((x, lowest), f"{name} {value:.2g}", colors[name], font, anchor="lm")
+    """Writes "style 0.021" beside the end (x, y, value) of each curve, pushes apart names that would overlap, and keeps them on the sheet."""
+    line, ordered, places = 14 * _SHARP, sorted(ends, key=lambda name: ends[name][1]), []
+    for name in ordered:
+        places.append(max(ends[name][1], places[-1] + line if places else -math.inf))
+    highest = draw.im.size[1] - line / 2
+    for number in reversed(range(len(places))):
+        places[number] = highest = min(places[number], highest)
+        highest -= line
+    for name, y in zip(ordered, places):
+        draw.text((x, y), f"{name} {ends[name][2]:.2g}", colors[name], font, anchor="lm")

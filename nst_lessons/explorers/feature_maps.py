@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from ..features import Features
 from ..images import to_pil
 from .canvas import heat, photo, sheet
+from .captions import ask
 from .controls import choice, load_sample, slider
 from .explorer import Explorer
 
@@ -61,13 +62,13 @@ class FeatureMapExplorer(Explorer):
         """Activations [1, C, H, W] of a layer, by the learner's hook; ValueError, in plain words, when they are no such thing."""
         picture = self._picture(name)
         if "record" in self.given:
-            found = self.given["record"](self.network, picture, [layer])
+            found = ask(self.given["record"], self.network, picture, [layer])
             if not isinstance(found, dict) or layer not in found:
                 got = f"a dict of {', '.join(map(str, found)) or 'nothing'}" if isinstance(found, dict) else type(found).__name__
                 raise ValueError(f"your function should return a dict with {layer}, it returned {got}")
             act = found[layer]
         else:
-            act = self.given.get("listen", _listen)(self.network, picture, layer)
+            act = ask(self.given.get("listen", _listen), self.network, picture, layer)
         left = self.network.forget_hooks()
         if left:
             raise ValueError(f"your function left {left} hook{'s' * (left > 1)} in the network: call remove() of what register_forward_hook returned")
@@ -80,7 +81,7 @@ class FeatureMapExplorer(Explorer):
         """px of the square that one number of the layer has seen, by the learner's function; None when there is none."""
         if "receptive_field" not in self.given:
             return None
-        side = self.given["receptive_field"](steps_to(layer))
+        side = ask(self.given["receptive_field"], steps_to(layer), name="receptive_field")
         if isinstance(side, torch.Tensor) and side.ndim == 0:
             side = side.item()
         if not isinstance(side, (int, float)) or isinstance(side, bool) or side != int(side) or side < 1:
@@ -92,11 +93,15 @@ class FeatureMapExplorer(Explorer):
     def _strongest(self, act):
         """Numbers of the channels that speak most, by the learner's function."""
         count = min(_STRONGEST, act.shape[1])
-        numbers = self.given.get("strongest", _strongest)(act, count)
-        shape = list(numbers.shape) if isinstance(numbers, torch.Tensor) else type(numbers).__name__
-        if shape != [1, count] or numbers.is_floating_point() or not 0 <= numbers.min() <= numbers.max() < act.shape[1]:
-            raise ValueError(f"strongest should return [1, {count}] channel numbers, 0 to {act.shape[1] - 1}; it returned {shape}")
-        return numbers[0].tolist()
+        numbers = ask(self.given.get("strongest", _strongest), act, count, name="strongest")
+        got = list(numbers.shape) if isinstance(numbers, torch.Tensor) else type(numbers).__name__
+        if got == [1, count] and numbers.is_floating_point():
+            got = f"such as {numbers[0, 0]:.3g}, which are floats"
+        elif got == [1, count] and not 0 <= numbers.min() <= numbers.max() < act.shape[1]:
+            got = f"some from {numbers.min()} to {numbers.max()}"
+        elif got == [1, count]:
+            return numbers[0].tolist()
+        raise ValueError(f"strongest should return [1, {count}] channel numbers, 0 to {act.shape[1] - 1}; it returned {got}")
 
     # --- the channel that is shown ---
 

@@ -2,15 +2,18 @@
 import functools
 
 import torch
+from PIL import Image
 
 from ..features import Features
-from .canvas import heat, photo, sheet
+from ..images import resize
+from .canvas import PAPER, heat, photo, sheet
+from .captions import ask
 from .controls import choice, load_sample, slider
 from .explorer import Explorer
 
 LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
 SHUFFLES = ["nothing", "the feature map's positions", "the picture's pixels"]
-_SIZE = 256
+_SIZE, _SIDE = 256, 200                     # px of the pictures; of what is drawn of them
 
 
 class GramExplorer(Explorer):
@@ -22,16 +25,17 @@ class GramExplorer(Explorer):
         self.layer = choice("layer", LAYERS, "relu3_1", "where in the network we listen")
         self.first, self.second = choice("picture A", names, first), choice("picture B", names, second)
         self.shuffle = choice("shuffle in B", SHUFFLES, "nothing", "the same values at other places")
-        self.channels = slider("channels", 24, 4, 64, 4, "so many of the strongest channels of A are drawn")
+        self.size = slider("size of B (px)", _SIZE, 96, _SIZE, 32, f"longer side; A has {_SIZE}")
+        self.channels = slider("channels drawn", 24, 4, 64, 4, "the strongest of A; the distance counts all")
         self._acts = functools.lru_cache(maxsize=32)(self._look)
-        super().__init__([self.layer, self.first, self.second, self.shuffle, self.channels])
+        super().__init__([self.layer, self.first, self.second, self.shuffle, self.size, self.channels])
 
     def __repr__(self):
         return f"GramExplorer(gram={getattr(self.gram, '__name__', 'function')})"
 
-    def _look(self, name, layer, shuffled):
-        """(picture, activations) of a sample, its pixels or its map's positions shuffled."""
-        picture = load_sample(name, _SIZE)
+    def _look(self, name, layer, shuffled=SHUFFLES[0], size=_SIZE):
+        """(picture, activations) of a sample, made smaller, its pixels or its map's positions shuffled."""
+        picture = resize(load_sample(name, _SIZE), size)
         if shuffled == SHUFFLES[2]:
             picture = _shuffled(picture)
         act = self.features(picture, [layer])[layer]
@@ -39,25 +43,44 @@ class GramExplorer(Explorer):
 
     def _table(self, act):
         """The learner's matrix [C, C]; ValueError, in plain words, when it is no such thing."""
-        table = self.gram(act)
+        table = ask(self.gram, act.clone())
         if not isinstance(table, torch.Tensor) or table.shape != (1, act.shape[1], act.shape[1]):
             got = list(table.shape) if isinstance(table, torch.Tensor) else type(table).__name__
             raise ValueError(f"your function should return [1, {act.shape[1]}, {act.shape[1]}], it returned {got}")
+        if not table.isfinite().all():
+            raise ValueError("your function returned NaN or infinity: is something divided by zero?")
         return table[0].detach()
 
     def draw(self):
-        layer = self.layer.value
-        (one, act), (two, other) = self._acts(self.first.value, layer, SHUFFLES[0]), self._acts(self.second.value, layer, self.shuffle.value)
+        layer, size = self.layer.value, self.size.value
+        one, act = self._acts(self.first.value, layer)
+        two, other = self._acts(self.second.value, layer, self.shuffle.value, size)
         a, b = self._table(act), self._table(other)
-        strongest = a.diagonal().topk(min(self.channels.value, len(a))).indices.sort().values
-        a_shown, b_shown = a[strongest][:, strongest].sqrt(), b[strongest][:, strongest].sqrt()       # the root: faint entries show too
-        limit = a_shown.nan_to_num().abs().max().item() or 1.0
+        strongest, busiest = a.diagonal().topk(self.channels.value).indices.sort().values, other[0].mean(dim=(1, 2)).argmax()
+        a_shown, b_shown = (_root(table[strongest][:, strongest]) for table in (a, b))
+        limit = a_shown.abs().max().item() or 1.0
         distance = ((b - a).pow(2).sum() / a.pow(2).sum().clamp_min(1e-12)).item()
-        side = 200
-        picture = sheet([[("A", photo(one, side)), ("Gram matrix of A", heat(a_shown, side, limit))],
-                         [("B", photo(two, side)), ("Gram matrix of B", heat(b_shown, side, limit)),
-                          ("B less A", heat(b_shown - a_shown, side, limit, signed=True))]])
-        return picture, f"{layer}: distance ‖B - A‖² / ‖A‖² = {distance:.3g}"
+        small = "" if size == _SIZE else f", {size} px"
+        picture = sheet([[(f"A: {self.first.value}", _in_column(photo(one, _SIDE))), ("Gram matrix of A", heat(a_shown, _SIDE, limit)),
+                          (f"B's busiest channel, {busiest}", _in_column(heat(other[0, busiest], _SIDE)))],
+                         [(f"B: {self.second.value}{small}", _in_column(photo(two, round(_SIDE * size / _SIZE)))),
+                          ("Gram matrix of B", heat(b_shown, _SIDE, limit)),
+                          ("B less A", heat(b_shown - a_shown, _SIDE, limit, signed=True))]])
+        value = "0, but for rounding" if 0 < distance < 1e-9 else f"{distance:.3g}"
+        return picture, (f"{layer}: distance ‖B - A‖² / ‖A‖² = {value}. "
+                         f"Drawn: {len(strongest)} of {len(a)} channels, those that are strongest in A.")
+
+
+def _in_column(image):
+    """The image on white as wide as the tables are, so that those stand below each other."""
+    paper = Image.new("RGB", (_SIDE, image.height), PAPER)
+    paper.paste(image)
+    return paper
+
+
+def _root(table):
+    """Square roots, so that faint entries show too; of what is negative, as some learners' tables are, minus the root."""
+    return table.sign() * table.abs().sqrt()
 
 
 def _shuffled(tensor):

@@ -1,0 +1,198 @@
+"""Lesson 07: every knob of `stylize` in reach, and a small preview that is painted anew whenever one is turned."""
+import base64
+import functools
+import time
+
+import ipywidgets as widgets
+import torch
+from PIL import Image
+
+from ..losses import style_error
+from ..settings import Settings
+from ..statistics import TERMS, own_term
+from ..stylize import finish, paint
+from ..sweep import content_error
+from .background import Background, Pace, Stopped, attentive_features
+from .canvas import PAPER, sheet
+from .canvas import photo as photo_of
+from .captions import ask, stem
+from .controls import choice, load_sample, log_slider, round_off
+from .explorer import Guarded, encoded
+
+LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
+CONTENT = ["relu3_1", "relu4_2"]
+SIZE, STEPS, LEVELS = 128, 24, 2        # px, evaluations, sizes of a preview
+PATIENCE = 2.6                          # s, after which a preview is shown as it is
+_SMALL, _LIVE = 112, 272                # px on the screen: what is given, what is painted
+_PICTURES = ["cat", "astronaut", "coffee", "rocket"]
+_PAINTINGS = ["waves", "starry", "mosaic", "ink_wash", "stained_glass", "autumn_forest"]
+
+
+class LayerLab(Guarded):
+    """A preview of 128 px with the layers, weights and factors that the controls say; displays itself in a notebook.
+
+    distance: your own function(act [B, C, H, W], style_act [1, C, H′, W′]) → [B], tried first among the statistics.
+    `layers`: those that style can be measured at. Controls are attributes (`lab.alpha.value = 0.3`; `lab.layers["relu1_1"]`,
+    `lab.weights["relu1_1"]`, `lab.content["relu4_2"]`); `lab.code.value` is the same picture in plain Python. `wait()` returns when the
+    preview is painted.
+    """
+
+    def __init__(self, distance=None, photo="cat", style="waves", layers=LAYERS):
+        super().__init__()
+        self.distance, self._own = distance, None if distance is None else f"yours: {getattr(distance, '__name__', 'function')}"
+        self._features, self._background, self._painted = None, Background(), None
+        self._make_controls(photo, style, list(layers))
+        self._show(load_sample(photo, SIZE), "photograph")
+        for control in self.controls:
+            control.observe(self.guarded(self._turned), "value")
+        self.guarded(self._begin)()
+
+    def __repr__(self):
+        return f"LayerLab({'' if self.distance is None else 'distance=' + getattr(self.distance, '__name__', 'function')})"
+
+    def _repr_mimebundle_(self, **kwargs):
+        """The widget; and for a reader without a kernel the preview, once it is painted, and one line that never changes."""
+        self.wait(4 * PATIENCE)
+        small = encoded(self.shown.quantize(128, dither=Image.Dither.NONE), "png", optimize=True)
+        return self.widget._repr_mimebundle_(**kwargs) | {"text/plain": repr(self), "image/png": base64.b64encode(small).decode()}
+
+    def wait(self, seconds=None):
+        """Waits until the preview is painted, at most `seconds`; True if it is."""
+        return self._background.wait(seconds)
+
+    # --- what one sees -----------------------------------------------------------------------------------------------
+
+    def _make_controls(self, photo, style, layers):
+        pictures, paintings = (list(dict.fromkeys([first, *more])) for first, more in ((photo, _PICTURES), (style, _PAINTINGS)))
+        self.photo, self.style = choice("photograph", pictures, photo), choice("painting", paintings, style)
+        statistics = [*([self._own] if self._own else []), *TERMS]
+        self.statistic = choice("statistic", statistics, statistics[0], "what style is measured by")
+        self.layers = {name: widgets.Checkbox(True, description=name, indent=False, layout={"width": "92px"},
+                                              tooltip=f"is style measured at {name}?") for name in layers}
+        self.weights = {name: widgets.FloatSlider(1, min=0.1, max=3, step=0.1, description="weight", tooltip=f"how much {name} counts",
+                                                  readout_format=".1f", continuous_update=False, style={"description_width": "48px"},
+                                                  layout={"flex": "1 1 auto", "width": "auto", "min_width": "0"}) for name in layers}
+        self.content = {name: widgets.Checkbox(True, description=f"content {name}", indent=False, layout={"width": "160px"},
+                                               tooltip=f"is content measured at {name}?") for name in CONTENT}
+        self.alpha = log_slider("alpha (content)", 0.05, "more keeps the photograph")
+        self.beta = log_slider("beta (style)", 1.0, "more takes over the painting")
+        self.gamma = log_slider("gamma (smooth)", 0.15, "weight of total variation: more is smoother")
+        self.scale = widgets.FloatLogSlider(1, base=2, min=-2, max=2, step=0.5, readout_format=".2", description="stroke size",
+                                            tooltip="how large the painting is, compared with the photograph", style=self.alpha.style,
+                                            layout={"width": "auto"})
+        for one in (self.alpha, self.beta, self.gamma, self.scale):
+            one.continuous_update = False
+        self.controls = [self.photo, self.style, self.statistic, *self.layers.values(), *self.weights.values(), *self.content.values(),
+                         self.alpha, self.beta, self.gamma, self.scale]
+        self.picture = widgets.Image(format="jpeg", layout={"width": "100%", "max_width": f"{_SMALL + 16 + _LIVE}px", "margin": "4px 0"})
+        self.code = widgets.Textarea(rows=9, layout={"width": "auto"}, tooltip="this picture in plain Python, to copy")
+        rows = [widgets.HBox([self.layers[name], self.weights[name]]) for name in layers]
+        left = widgets.VBox([self.photo, self.style, self.statistic, *rows, widgets.Box(list(self.content.values()), layout={"flex_flow": "row wrap"}),
+                             self.alpha, self.beta, self.gamma, self.scale], layout={"flex": "1 1 300px", "max_width": "400px", "min_width": "0"})
+        right = widgets.VBox([self.picture, self.state, self.problem, widgets.HTML("copy these settings as code"), self.code],
+                             layout={"flex": "1 1 320px", "max_width": "470px", "min_width": "0"})
+        self.widget = widgets.Box([left, right], layout={"flex_flow": "row wrap", "grid_gap": "8px 24px", "width": "100%"})
+
+    def _show(self, picture, title):
+        """The two given pictures, small, beside the one that is painted."""
+        given = sheet([[("photograph", photo_of(load_sample(self.photo.value, SIZE), _SMALL))],
+                       [("painting", photo_of(load_sample(self.style.value, SIZE), _SMALL))]])
+        live = sheet([[(title, photo_of(picture, _LIVE))]])
+        self.shown = Image.new("RGB", (_SMALL + 16 + max(live.width, _LIVE), max(live.height, given.height)), PAPER)
+        self.shown.paste(given, (0, 0))
+        self.shown.paste(live, (_SMALL + 16, 0))
+        self.picture.value = encoded(self.shown, "jpeg")
+
+    # --- what it answers ---------------------------------------------------------------------------------------------
+
+    def settings(self):
+        """The Settings that the controls say. Raises ValueError when no layer is left."""
+        style = {name: round_off(self.weights[name].value) for name, box in self.layers.items() if box.value}
+        content = [name for name, box in self.content.items() if box.value]
+        if not style:
+            raise ValueError(f"no style layer is left: tick at least one of {', '.join(self.layers)}")
+        if not content:
+            raise ValueError(f"no content layer is left: tick at least one of {', '.join(self.content)}")
+        total = sum(style.values())
+        weighted = {name: round(weight / total, 4) for name, weight in style.items()}
+        own = self.statistic.value == self._own
+        return Settings(content=self.photo.value, style=self.style.value, size=SIZE, steps=STEPS, levels=LEVELS,
+                        alpha=round_off(self.alpha.value), beta=round_off(self.beta.value), gamma=round_off(self.gamma.value),
+                        style_scale=round_off(self.scale.value), statistic="gram" if own else self.statistic.value,
+                        style_layers=list(style) if len(set(style.values())) == 1 else weighted,
+                        content_layers=None if content == CONTENT else content)
+
+    def _turned(self, event):
+        self._background.stop()
+        self._background.wait(1)                 # each layer of the network asks whether to go on: this takes milliseconds
+        if event["owner"] in (self.photo, self.style):
+            self._show(load_sample(self.photo.value, SIZE), "photograph")
+        self._begin()
+
+    def _begin(self, _=None):
+        try:
+            settings, own = self.settings(), self.statistic.value == self._own
+            self.code.value = lab_code(settings, self.distance if own else None)
+        except ValueError as error:
+            self.code.value = f"# {error}"
+            raise
+        if own:
+            self._try_for_a_stub()
+        if not self._background.start(functools.partial(self._work, settings, own_term(self.distance) if own else None)):
+            raise ValueError("the last preview has not ended yet: turn the knob again in a moment")
+
+    def _try_for_a_stub(self):
+        """What is not written yet, or gives no number, is told at once."""
+        act, style = torch.rand(1, 64, 8, 9), torch.rand(1, 64, 7, 6)
+        found = ask(self.distance, act, style)
+        if not isinstance(found, torch.Tensor) or found.shape != (1,):
+            got = list(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
+            raise ValueError(f"your function should return one number for each picture, here [1]; it returned {got}")
+
+    # --- what it does ------------------------------------------------------------------------------------------------
+
+    def _work(self, settings, term):
+        """One preview, in the background's thread."""
+        try:
+            self.say("painting …")
+            self._features = self._features or attentive_features(self._background.check)
+            self._follow(settings, term)
+        except Stopped:
+            return                               # another knob was turned: its own preview begins
+        except Exception as error:
+            self.complain(error)
+            self.say("nothing new was painted")
+
+    def _follow(self, settings, term):
+        photo, style = load_sample(settings.content, SIZE), load_sample(settings.style, max(64, round(SIZE * settings.style_scale)))
+        began, pace = time.monotonic(), Pace()
+        for progress in paint(photo, style, settings, features=self._features, style_term=term):
+            self._background.check()
+            if time.monotonic() - began > PATIENCE:
+                break
+            if pace.due():
+                self._show(progress.image, f"evaluation {progress.evaluations} of {progress.steps}")
+        self._painted = finish(progress.image, photo, settings)
+        self._show(self._painted, f"{settings.content} + {settings.style}")
+        text = f"style error {style_error(self._painted, style, self._features):.3f}"
+        if self._painted.shape == photo.shape:
+            text += f", content error {content_error(self._painted, photo, self._features):.2f}"
+        if progress.evaluations < progress.steps:
+            text += f" (shown after {progress.evaluations} of {progress.steps} evaluations)"
+        self.say(text)
+
+
+def lab_code(settings, distance=None):
+    """Python that paints this picture again, as it is: by `nst.stylize`, or with your own distance by what `stylize` is made of."""
+    default = Settings()
+    said = [f"{name}={settings[name]!r}" for name in settings.keys()
+            if name not in ("content", "style") and settings[name] != default[name]]
+    lines = ["    " + ", ".join(said[at:at + 4]) for at in range(0, len(said), 4)]
+    names, file = f'"{settings.content}", "{settings.style}"', f'"{stem(settings)}.png"'
+    if distance is None:
+        return (f"import nst_lessons as nst\n\npicture = nst.stylize(\n    {names},\n" + ",\n".join(lines) + ")\n"
+                f"nst.save_image(picture, {file})\n")
+    return ("import nst_lessons as nst\nfrom nst_lessons.statistics import own_term\nfrom nst_lessons.stylize import finish, paint\n\n"
+            "settings = nst.Settings(\n" + ",\n".join(lines) + ")\n"
+            f"*_, last = paint({names}, settings, style_term=own_term({getattr(distance, '__name__', 'your_function')}))\n"
+            f'picture = finish(last.image, "{settings.content}", settings)\nnst.save_image(picture, {file})\n')
