@@ -174,6 +174,7 @@ def test_a_stub_and_wrong_distances_are_told_in_the_widget():
         raise NotImplementedError("Exercise 7.3: write sliced_wasserstein")
     lab = LayerLab(distance=stub)
     says_stub(lab)
+    assert lab.shown.height > LayerLab().shown.height + 20                        # the words stand below the photograph
     lab.statistic.value = "gram"                                                  # the others work meanwhile
     preview(lab)
     assert "one number for each picture, here [1]; it returned [1, 64]" in LayerLab(distance=lambda a, s: a.mean(dim=(2, 3))).problem.value

@@ -243,6 +243,14 @@ def test_a_script_without_a_guard_may_sweep():
     assert done.stderr == ""
 
 
+def test_a_file_named_like_a_module_does_not_get_in_the_way(started, monkeypatch, tmp_path):
+    """It would if a process looked for modules where it starts, or where the caller does."""
+    for name in ("timeit", "random", "statistics"):
+        Path(f"{name}.py").write_text("raise RuntimeError('a learner\'s own file')\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert small({"alpha": [0.1, 0.2]}, processes=2).painted == 2 and len(started) == 2
+
+
 def test_what_goes_wrong_beside_is_told_as_if_it_were_here(started):
     for grid, error, message in (({"style_layers": [["relu1_1"], ["relu9_1"]]}, ValueError, "^relu9_1: unknown layer 'relu9_1'; this network"),
                                  ({"beta": [1.0, 1e300]}, nst.OptimizationError, r"^beta 1e\+300: the loss is not a number")):

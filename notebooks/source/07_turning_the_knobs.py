@@ -31,13 +31,13 @@ features = nst.Features("tiny")
 # %% [markdown]
 # ## A picture that poses the question
 #
-# One cat, one painting, one network, 25 evaluations each. For every picture on the right a single knob was turned. Which was
+# One cat, one painting, one network, 20 evaluations each. For every picture on the right a single knob was turned. Which was
 # it, the first, the second, the third? Note a guess; at the end of the lesson you will know.
 
 # %%
 cat, waves, starry = (nst.load_image(name, size=96) for name in ("cat", "waves", "starry"))
 knobs = [{"style_layers": ["relu1_1"]}, {"style_scale": 0.5}, {"statistic": "patches"}]
-strangers = [nst.stylize(cat, waves, steps=25, levels=2, **knob) for knob in knobs]
+strangers = [nst.stylize(cat, waves, steps=20, levels=2, **knob) for knob in knobs]
 plots.show([cat, waves, *strangers], ["photograph", "painting", "?", "??", "???"])
 
 # %% [markdown]
@@ -113,8 +113,9 @@ mean, _ = mean_and_deviation(some)
 torch.testing.assert_close(covariance_by_loop(some), covariance(some)[0])
 torch.testing.assert_close(covariance(some)[0], some[0].flatten(1).cov(correction=0))
 torch.testing.assert_close(gram_matrix(some), covariance(some) + mean[:, :, None] * mean[:, None])
-print("loop = covariance = library · A like B by mean and deviation:",
-      mean_std_distance(A, B).item() == 0, "· by covariance:", torch.equal(covariance(A), covariance(B)))
+print("loop = covariance = library")
+print("A and B are alike by mean and deviation:", mean_std_distance(A, B).item() == 0,
+      "· by covariance:", torch.equal(covariance(A), covariance(B)))
 
 # %% [markdown]
 # ## The real thing
@@ -127,7 +128,7 @@ layers = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
 rows = {layers[0]: layers[:1]} | {f"… {layers[k]}": layers[:k + 1] for k in range(1, 5)}
 ratios = {"1 : 50": 0.02, "1 : 12": 0.08, "1 : 4": 0.25, "1 : 1": 1.0}
 gatys = nst.sweep(cat, waves, {"style_layers": rows, "alpha": ratios}, folder=None,
-                  init="noise", steps=30, levels=2)
+                  init="noise", steps=25, levels=2)
 gatys.show()
 at = {(row["style_layers"], row["alpha"]): row for row in gatys.table}
 one, five = at["relu1_1", "1 : 50"], at["… relu5_1", "1 : 50"]
@@ -230,8 +231,8 @@ check_match_color(match_color)
 # </details>
 # <details><summary>Second hint</summary>
 #
-# Three lines: make the colors plain, color them, put them back into shape. `mean(1, keepdim=True)` is [3, 1], so it can be
-# taken from every column.
+# Three lines: make the colors plain, color them, put them back into shape. `mean(1, keepdim=True)` is [3, 1]: it fits
+# every column.
 #
 # </details>
 # <details><summary>Help, I get …</summary>
@@ -276,12 +277,10 @@ check_sliced(sliced_wasserstein)
 # *“The size of tensor a must match”*: the target has another length; draw it. *“cut the longer row off”*: do not slice, interpolate.
 #
 # </details>
-
-# %% [markdown]
+#
 # ## With your own function
 #
-# The same lab, with your `sliced_wasserstein` along 64 directions; while it is a stub, the lab says so. Choose `sliced`, the
-# package's own: does it paint what yours does?
+# The same lab, with your `sliced_wasserstein`. Does the package's own `sliced` paint what yours does?
 
 # %%
 def my_slices(act, style_act):
@@ -294,7 +293,7 @@ LayerLab(distance=my_slices)
 # %% [markdown]
 # ## Five statistics, equal time
 #
-# Sorting takes time: one evaluation of `sliced` costs more than two of `mean_std`. So be fair: 1.2 seconds each.
+# Sorting takes time: one evaluation of `sliced` costs more than two of `mean_std`. So be fair: one second each.
 # `covariance` compares Gaussians by the Wasserstein-2 distance; `patches` asks each 3 × 3 piece of a map to be like its nearest in
 # the painting (Li & Wand 2016).
 
@@ -311,27 +310,26 @@ def in_seconds(seconds, statistic):
     return picture
 
 
-plots.show([in_seconds(1.2, statistic) for statistic in TERMS], list(TERMS))
+plots.show([in_seconds(1.0, statistic) for statistic in TERMS], list(TERMS))
 
 # %% [markdown]
 # *Four of them ask what occurs how often, and nearly agree. Patches ask for pieces as they are: the painting's red sun and
 # its paper take the place of eyes and fur.*
 #
-# ## Two styles, three sizes of stroke
+# ## Two styles, two sizes of stroke
 #
 # `style=[waves, starry]` has two terms at each layer; `style_weights` are their shares. `style_scale` is how large
 # the painting is measured: larger waves in it are larger waves in the picture.
 
 # %%
 mixes = {"waves": [1, 0], "half, half": [0.5, 0.5], "starry": [0, 1]}
-mixed = nst.sweep(cat, [waves, starry], {"style_weights": mixes, "style_scale": [0.5, 1.0, 2.0]},
+mixed = nst.sweep(cat, [waves, starry], {"style_scale": [0.5, 2.0], "style_weights": mixes},
                   folder=None, steps=25, levels=2, alpha=0.03)
 mixed.show()
-half = mixed.pictures[4]
-for name, style, alone in (("waves", waves, mixed.pictures[1]), ("starry", starry, mixed.pictures[7])):
-    other = mixed.pictures[7] if alone is mixed.pictures[1] else mixed.pictures[1]
-    near, middle, far = (nst.style_error(p, style, features) for p in (alone, half, other))
-    print(f"from {name}, the mixture lies between:", near < middle < far)
+row = mixed.pictures[:3]                      # the small strokes: waves, half, starry
+for name, style, pictures in (("waves", waves, row), ("starry", starry, row[::-1])):
+    near, between, far = (nst.style_error(p, style, features) for p in pictures)
+    print(f"from {name}, the mixture lies between:", near < between < far)
 
 # %% [markdown]
 # ## How long, how smooth
@@ -339,16 +337,16 @@ for name, style, alone in (("waves", waves, mixed.pictures[1]), ("starry", starr
 # `steps` is a budget of evaluations. `gamma` weighs total variation, the differences of neighbors. Which of them would you spare?
 
 # %%
-grid = {"gamma": [0.0, 0.15, 10.0], "steps": [6, 20, 60]}
+grid = {"gamma": [0.15, 10.0], "steps": [5, 15, 45]}
 long = nst.sweep(cat, waves, grid, folder=None, levels=2, alpha=0.03)
 long.show()
 errors = [row["style_error"] for row in long.table]
-print("60 steps, at most half the style error of 20:", errors[5] < errors[4] / 2)
-print("smoother with gamma 10:", (nst.tv_loss(long.pictures[8]) < nst.tv_loss(long.pictures[2])).item())
+print("45 steps, at most two thirds of the style error of 15:", errors[2] < errors[1] * 2 / 3)
+print("smoother, gamma 10:", bool(nst.tv_loss(long.pictures[5]) < nst.tv_loss(long.pictures[2])))
 
 # %% [markdown]
-# *Six evaluations only find the ground; after twenty there are colors, after sixty a crest. Smoothing costs little, and takes with the
-# noise the finest lines.*
+# *Five evaluations only find the ground; after fifteen there are colors, after 45 a crest. Smoothing costs little, and takes with
+# the noise the finest lines.*
 #
 # ## Color kept, two ways
 #
@@ -357,7 +355,7 @@ print("smoother with gamma 10:", (nst.tv_loss(long.pictures[8]) < nst.tv_loss(lo
 
 # %%
 astronaut = nst.load_image("astronaut", size=96)
-kept = [nst.stylize(astronaut, starry, steps=30, levels=2, preserve_color=how)
+kept = [nst.stylize(astronaut, starry, steps=25, levels=2, preserve_color=how)
         for how in (False, "luminance", "match")]
 plots.show([astronaut, *kept], ["photograph", "as it comes", "luminance", "match"])
 gray = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
@@ -376,8 +374,9 @@ for scaling in ("article", "relative"):
     objective = nst.Objective(features, cat, waves, scaling=scaling)
     style = objective(cat).by_layer["style"]
     whole = sum(style.values())
-    print(scaling, {layer: f"{100 * (share / whole).item():.0f} %" for layer, share in style.items()})
-theirs, ours = (nst.stylize(cat, waves, scaling=s, steps=40, levels=1) for s in ("article", "relative"))
+    print(scaling, {layer: f"{100 * (one / whole).item():.0f} %" for layer, one in style.items()})
+theirs, ours = (nst.stylize(cat, waves, scaling=scaling, steps=30, levels=1)
+                for scaling in ("article", "relative"))
 closer = nst.style_error(ours, waves, features) < nst.style_error(theirs, waves, features) / 2
 print("ours has at most half the style error:", closer)
 plots.show([theirs, ours], ["the article's", "ours"], columns=4)
@@ -401,7 +400,7 @@ def unsorted(act, style_act):
 plots.show([cat, waves, last.image], ["photograph", "painting", "painted, unsorted"])
 
 # %% [markdown]
-# *The painting itself. A style has forgotten where; whoever remembers has written a content loss.*
+# *The painting itself: what remembers where is a content loss.*
 #
 # ## What to remember
 #
@@ -415,13 +414,12 @@ plots.show([cat, waves, last.image], ["photograph", "painting", "painted, unsort
 # | stroke | `style_scale` | size of the painting when measured |
 # | color | `preserve_color="match"` | the photograph's, before or after |
 # | all | `nst.sweep(…)` | every combination |
-
-# %% [markdown]
+#
 # ## Before you go
 #
 # 1. The three strangers of the beginning: layers, stroke size, statistic. Which is which?
 # 2. Two styles by weight: is that one style, the mean of the two Gram matrices?
 # 3. Why can sums over positions be computed in tiles, and sorted values not?
 #
-# All this took evaluations by the dozen. Can a network learn to paint in *one* pass? That is
+# All this took many evaluations. Can a network learn to paint in *one* pass? That is
 # **[08 · One-pass networks](08_one_pass_networks.ipynb)**.

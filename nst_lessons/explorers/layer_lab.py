@@ -13,9 +13,9 @@ from ..statistics import TERMS, own_term
 from ..stylize import finish, paint
 from ..sweep import content_error
 from .background import Background, Pace, Stopped, attentive_features
-from .canvas import PAPER, sheet
+from .canvas import PAPER, note, sheet
 from .canvas import photo as photo_of
-from .captions import ask, stem
+from .captions import ask, in_plain_words, stem
 from .controls import choice, load_sample, log_slider, round_off
 from .explorer import Guarded, encoded
 
@@ -102,6 +102,17 @@ class LayerLab(Guarded):
         self.shown.paste(given, (0, 0))
         self.shown.paste(live, (_SMALL + 16, 0))
         self.picture.value = encoded(self.shown, "jpeg")
+
+    def complain(self, error):
+        """One line about what went wrong; in the picture too while nothing was painted, for a reader without a kernel."""
+        super().complain(error)
+        if self._painted is None:
+            words = note(in_plain_words(error), width=self.shown.width)
+            paper = Image.new("RGB", (self.shown.width, self.shown.height + words.height), PAPER)
+            paper.paste(self.shown, (0, 0))
+            paper.paste(words, (0, self.shown.height))
+            self.shown = paper
+            self.picture.value = encoded(self.shown, "jpeg")
 
     # --- what it answers ---------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import uuid
 
 import torch
@@ -57,11 +58,18 @@ def agree(number, what, group=None):
         raise ValueError(f"the processes differ in {what}: start them alike, and where all can see the same files")
 
 
+def _leave_me_be():
+    """From now on torchrun's SIGTERM, which follows a lost process, does not disturb: the work is being saved."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
 @contextlib.contextmanager
 def _all_there():
     try:
         yield
     except RuntimeError as error:
+        _leave_me_be()
         raise LostProcess(f"another process has ended ({str(error).strip().splitlines()[0]})") from error
 
 
@@ -77,7 +85,7 @@ def joined():
     When torchrun ends this process because another one died, LostProcess is raised wherever it stands.
     """
     def ended(*_):
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)                      # once is enough: now the work is being saved
+        _leave_me_be()
         raise LostProcess("another process has ended, and with it the run")
 
     before = signal.signal(signal.SIGTERM, ended)
@@ -86,6 +94,7 @@ def joined():
     dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     try:
         yield dist.group.WORLD
+        dist.barrier()                                                     # nobody hangs up while another is still talking
         dist.destroy_process_group()                                       # not after an error: it would wait for the lost
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -114,7 +123,8 @@ def launch(processes, arguments):
     try:
         elastic_launch(config, sys.executable)("-m", "nst_lessons", *arguments)
     except ChildFailedError as error:
-        rank, failure = min(error.failures.items(), key=lambda item: item[1].exitcode)         # one that was killed has a negative one
+        killed = lambda item: (item[1].exitcode != -signal.SIGTERM and item[1].exitcode < 0, item[1].exitcode > 0)
+        rank, failure = max(error.failures.items(), key=killed)            # SIGTERM was sent to those that were left
         if failure.exitcode > 0:                                                       # it has said why
             return failure.exitcode, ""
         return 1, f"process {rank} of {processes} was ended by {failure.signal_name()}"

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
 
 import torch
 
@@ -75,9 +76,13 @@ def _beside(cells, folder, count):
 
 
 def _painter():
-    """A process that waits for cells. In a session of its own: Ctrl-C is for its caller, which will tell it."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    return subprocess.Popen([sys.executable, "-c", "from nst_lessons.sweep.processes import work; work()"], stdin=subprocess.PIPE,
+    """A process that waits for cells. In a session of its own: Ctrl-C is for its caller, which will tell it.
+
+    It finds this package and what is installed, but (-P) nothing in the folder where it starts: a learner's random.py, say.
+    """
+    paths = [str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    return subprocess.Popen([sys.executable, "-P", "-c", "from nst_lessons.sweep.processes import work; work()"], stdin=subprocess.PIPE,
                             stdout=subprocess.PIPE, env=environment, start_new_session=True)
 
 
