@@ -134,8 +134,8 @@ at = {(row["style_layers"], row["alpha"]): row for row in gatys.table}
 one, five = at["relu1_1", "1 : 50"], at["… relu5_1", "1 : 50"]
 print("five layers, less than a third of one layer's style error:",
       five["style_error"] < one["style_error"] / 3)
-print("1 : 1, less than a fifth of the content error of 1 : 50:",
-      at["… relu5_1", "1 : 1"]["content_error"] < five["content_error"] / 5)
+print("1 : 1, less than a third of the content error of 1 : 50:",
+      at["… relu5_1", "1 : 1"]["content_error"] < five["content_error"] / 3)
 
 # %% [markdown]
 # *Downward, pieces grow: from confetti (**b**) over flecks to whole crests. To the right, content : style; the cat comes back.*
