@@ -13,7 +13,7 @@ from .scale import Plan, half, plan, tiled
 from .settings import Settings
 from .statistics import TERMS
 
-_COARSEST, _RATIO, _MORE = 96, 1.6, 2     # px of the first level; from level to level: the size, and the evaluations
+_COARSEST, _RATIO, _MORE = 96, 1.6, 1.25     # px of the first level; from level to level: the size, and the evaluations
 FILE_SIZE = 512                             # px, for a name or a file whose size nobody chose
 
 
@@ -56,7 +56,7 @@ def style_side(size, settings):
 
 
 def budgets(steps, count):
-    """`steps` evaluations shared among `count` levels: one for each, of the rest twice as many from one to the next."""
+    """`steps` evaluations shared among `count` levels: one for each, of the rest a quarter more from one to the next."""
     shares = [_MORE**k for k in range(count)]
     ends = [round((steps - count) * sum(shares[:k]) / sum(shares)) for k in range(count + 1)]
     return [1 + after - before for before, after in zip(ends, ends[1:])]
