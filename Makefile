@@ -11,6 +11,13 @@ PIP    := PYTHONWARNINGS=ignore $(PY) -m pip install -q --no-build-isolation
 # "python3.12" → "python3.12-venv": how Debian and Ubuntu call the package that brings ensurepip.
 VENV_PACKAGE := $(patsubst python,python3,$(notdir $(PYTHON)))-venv
 
+# Which script makes which weights.
+NET ?= tiny
+TRAIN_tiny      := distill_backbone.py
+TRAIN_fast      := train_fast.py
+TRAIN_adain     := train_attention.py adain
+TRAIN_attention := train_attention.py attention
+
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
@@ -33,8 +40,8 @@ notebooks: $(VENV)/.test  ## build and execute the notebooks from notebooks/sour
 bench: $(VENV)/.lab  ## measure, side by side (ARGS="…" goes to the benchmarks)
 	@$(PY) -m benchmarks $(ARGS)
 
-weights: $(VENV)/.lab  ## train the embedded network again (ARGS="…" goes to the script)
-	@$(PY) training/distill_backbone.py $(ARGS)
+weights: $(VENV)/.lab  ## train a shipped network again: NET=tiny, fast, adain or attention (ARGS="…" goes to its script)
+	@$(PY) training/$(or $(TRAIN_$(NET)),$(error NET=$(NET): choose tiny, fast, adain or attention)) $(ARGS)
 
 clean:  ## remove .venv and whatever else can be made again
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache

@@ -1,7 +1,7 @@
 """`make bench`: ratios from one run, each of two things side by side. Seconds differ from machine to machine; ratios hardly."""
 import argparse
 
-from . import engine, fast, sweep, tiny_quality
+from . import attention, engine, fast, regions, scale, sweep, tiny_quality
 from .teacher import SHARED
 
 
@@ -14,7 +14,10 @@ def main():
     ratio, ours, theirs, goal = engine.time_to_loss()
     print(f"our default : usual tutorial loop, time to its last loss ({goal:.4f}) = {ratio:.2f}   ({ours:.1f} s : {theirs:.1f} s; at most 0.5)")
     fast.main([])
+    attention.main([])
     sweep.main()
+    scale.main([])
+    regions.main([])
     if (SHARED / "judge.py").exists():
         tiny_quality.main(["--pairs", str(args.pairs), "--alphas", "default"])
     else:

@@ -1,13 +1,14 @@
 """What half precision and tiles cost and save: ratios from one run, things taken in turns, and peak memory from fresh processes.
 
-    python -m benchmarks.scale [--sizes 256 512 1024] [--network tiny]
+    python -m benchmarks.scale [--sizes 256 512 1024] [--network tiny] [--tile 512]
 
-prints a table of seconds and memory of one evaluation (loss and gradient), whole and in tiles, fp32 and bf16, on the device there is:
-on a GPU, give --sizes 512 1024 2048 4096.
+prints ratios, then a table of seconds and memory of one evaluation (loss and gradient), whole and in tiles, fp32 and bf16, on the
+device there is: on a GPU, give --sizes 512 1024 2048 4096. (4096 px in tiles take minutes on a CPU.)
 """
 import argparse
 import pathlib
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -17,10 +18,11 @@ import torch
 
 from nst_lessons import Features, Objective, Settings, load_image, style_error, stylize
 from nst_lessons.images import resize
-from nst_lessons.scale import half, tiled
+from nst_lessons.scale import half, memory, tiled
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 TILE = 512               # px
+_NO_ROOM = 3             # exit status of a process that has not enough memory
 
 
 def device():
@@ -76,32 +78,53 @@ def tile_ratio(size=512, tile=256, rounds=3):
 
 
 def fresh(size, tile, network="tiny", precision="fp32", rounds=1):
-    """(seconds of an evaluation, peak memory in GiB of a process that does nothing else); tile 0: the whole picture at once."""
+    """(seconds of an evaluation, peak memory in GiB) of a process that does nothing else; None where memory does not suffice.
+
+    tile: px; 0 is the whole picture at once. Raises RuntimeError when the process fails for another reason.
+    """
     done = subprocess.run([sys.executable, "-m", "benchmarks.scale", "--one", str(size), str(tile), network, precision, str(rounds)],
                           cwd=ROOT, capture_output=True, text=True)
+    if done.returncode in (_NO_ROOM, -signal.SIGKILL):
+        return None
     if done.returncode:
-        return None                                              # usually memory
-    seconds, memory = done.stdout.split()[-2:]
-    return float(seconds), float(memory)
+        raise RuntimeError(f"measuring {size} px failed: {done.stderr.strip().splitlines()[-1:]}")
+    seconds, gib = done.stdout.split()[-2:]
+    return float(seconds), float(gib)
 
 
 def _one(size, tile, network, precision, rounds):
-    """What `fresh` runs: prints seconds and GiB."""
+    """What `fresh` runs: prints seconds and GiB. It does not begin what cannot fit: the system might end other programs for it."""
     features = half(Features(network, weights=None if network == "tiny" else "random"), precision)
     photo = resize(load_image("astronaut", size=512), (size, size)).to(features.device)
     objective = Objective(features, photo, load_image("starry", size=min(size, 1024)).to(features.device))
-    objective = tiled(objective, tile) if tile else objective
-    seconds = min(evaluation(objective, photo) for _ in range(rounds))
+    if not tile and size**2 * memory._PEAK * memory.bytes_per_pixel(objective)[0] > memory.free(features.device):
+        sys.exit(_NO_ROOM)
+    try:
+        objective = tiled(objective, tile) if tile else objective
+        seconds = min(evaluation(objective, photo) for _ in range(rounds))
+    except torch.OutOfMemoryError:
+        sys.exit(_NO_ROOM)
     status = pathlib.Path("/proc/self/status")
     if torch.cuda.is_available():
-        memory = torch.cuda.max_memory_allocated() / 2**30
+        peak = torch.cuda.max_memory_allocated() / 2**30
     else:
-        memory = int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) / 2**20 if status.exists() else float("nan")
-    print(f"{seconds:.3f} {memory:.3f}")
+        peak = int(re.search(r"VmHWM:\s+(\d+)", status.read_text())[1]) / 2**20 if status.exists() else float("nan")
+    print(f"{seconds:.3f} {peak:.3f}")
+
+
+def ratios():
+    """Prints what half precision and tiles cost and save, each from one run."""
+    for network in ("vgg19", "tiny"):
+        print(f"one evaluation of {network}, 256 px, bf16 : fp32 = {precision_ratio(network):.2f}"
+              + "   (at most 0.65 on a CPU with AVX-512 BF16)" * (network == "vgg19"))
+    bf16, hair, *errors = picture_difference()
+    print(f"pictures painted in bf16 and fp32 differ by {bf16:.1f} of 255 (two in fp32, from starts that differ by a hair: {hair:.1f}); "
+          f"style error {errors[1]:.4f} : {errors[0]:.4f}")
+    print(f"one evaluation of tiny, 512 px, tiles of 256 : at once = {tile_ratio():.2f}")
 
 
 def main(argv=None):
-    """Prints the table."""
+    """Prints the ratios and the table."""
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--sizes", type=int, nargs="+", default=[256, 512, 1024])
     p.add_argument("--network", default="tiny")
@@ -111,6 +134,7 @@ def main(argv=None):
     if args.one:
         size, tile, network, precision, rounds = args.one
         return _one(int(size), int(tile), network, precision, int(rounds))
+    ratios()
     print(f"one evaluation of {args.network}, square pictures, tiles of {args.tile} px; {device()}")
     print("  size  precision  whole: s, GiB     tiled: s, GiB")
     for size in args.sizes:

@@ -61,10 +61,13 @@ def load_into(module, source):
     return module
 
 
-def torchvision_weights(name):
-    """State dict of torchvision's ImageNet weights for `name`, from the torch hub cache or downloaded, its hash checked."""
+def torchvision_weights(name, version="IMAGENET1K_V1", instead=_INSTEAD):
+    """State dict of torchvision's weights for `name`, from the torch hub cache or downloaded, its hash checked.
+
+    version: which of its weights; instead: what works without, for the message of WeightsError.
+    """
     from torchvision.models import get_model_weights
-    weights = get_model_weights(name)["IMAGENET1K_V1"]
+    weights = get_model_weights(name)[version]
     file = pathlib.Path(torch.hub.get_dir()) / "checkpoints" / weights.url.rsplit("/", 1)[-1]
     if not file.is_file():
         try:
@@ -72,24 +75,24 @@ def torchvision_weights(name):
             torch.hub.download_url_to_file(weights.url, str(file), hash_prefix=file.stem.rsplit("-", 1)[-1])
         except PermissionError as error:
             raise WeightsError(f"cannot write to {file.parent} ({_first_line(error)}); "
-                               f"set TORCH_HOME to a folder of yours, or: {_INSTEAD}") from error
+                               f"set TORCH_HOME to a folder of yours, or: {instead}") from error
         except (urllib.error.URLError, OSError) as error:
             raise WeightsError(f"no network, and no file {file.name} in {file.parent} for {name} "
-                               f"({_first_line(error)}); {_INSTEAD}") from error
+                               f"({_first_line(error)}); {instead}") from error
         except (RuntimeError, http.client.HTTPException) as error:
             raise WeightsError(f"the download of {file.name} came through damaged ({_first_line(error)}); "
-                               f"try again, or: {_INSTEAD}") from error
-    _check_hash(file)
+                               f"try again, or: {instead}") from error
+    _check_hash(file, instead)
     return read_weights(file)
 
 
-def _check_hash(file):
+def _check_hash(file, instead=_INSTEAD):
     """torchvision writes the first digits of a file's SHA-256 into its name: `vgg19-dcbb9e9d.pth`."""
     expected = file.stem.rsplit("-", 1)[-1]
     with open(file, "rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     if not found.startswith(expected):
-        raise WeightsError(f"{file} is damaged (hash {found[:8]}, expected {expected}); delete it and try again, or: {_INSTEAD}")
+        raise WeightsError(f"{file} is damaged (hash {found[:8]}, expected {expected}); delete it and try again, or: {instead}")
 
 
 def _first_line(error):

@@ -65,8 +65,8 @@ _STYLE_SCALE = {
     "gatys": lambda n, energy: 1 / (4 * n**2),
     "article": lambda n, energy: 1 / n**4,                        # nn.MSELoss (÷ N²) of Grams divided by N·M (÷ N² once squared)
 }
-_DEFAULT_FACTORS = {                                              # alpha, beta, gamma
-    "relative": (0.05, 1.0, 0.15),
+DEFAULT_FACTORS = {                                               # alpha, beta, gamma
+    "relative": (0.03, 1.0, 0.15),
     "gatys": (1.0, 1e3, 0.0),
     "article": (1e5, 1e10, 0.0),
 }
@@ -234,9 +234,9 @@ class Objective:
 
     def __init__(self, features, content, style, alpha=None, beta=None, gamma=None, content_layers=None, style_layers=None,
                  scaling="relative", style_weights=None, style_term=StyleTerm):
-        if scaling not in _DEFAULT_FACTORS:
-            raise ValueError(f"unknown scaling {scaling!r}; choose one of {', '.join(map(repr, _DEFAULT_FACTORS))}")
-        given = zip((alpha, beta, gamma), _DEFAULT_FACTORS[scaling])
+        if scaling not in DEFAULT_FACTORS:
+            raise ValueError(f"unknown scaling {scaling!r}; choose one of {', '.join(map(repr, DEFAULT_FACTORS))}")
+        given = zip((alpha, beta, gamma), DEFAULT_FACTORS[scaling])
         self.alpha, self.beta, self.gamma = (default if value is None else value for value, default in given)
         self.content_layers = layer_weights(_usual_layers(features, scaling, "content") if content_layers is None else content_layers)
         self.style_layers = layer_weights(_usual_layers(features, scaling, "style", style_term) if style_layers is None else style_layers)

@@ -22,6 +22,9 @@ class Settings:
     the style picture's longer side over the photograph's. `statistic`: what style is measured by (`statistics.TERMS`).
     `preserve_color`: "luminance" (or True) puts the photograph's colors back at the end, "match" gives them to the painting
     before it is painted from. `init`: "content", "noise", "style", or a picture's path.
+    `masks`: where the styles belong, one text for each or one for all: a picture's path (white is painted) or a recipe of
+    `regions.masks` ("background"). `untouched`: outside of them the photograph itself, at its own size; `feather`: how softly it
+    begins, inside, as a share of its longer side.
     `precision`: of the network: "fp32", "bf16" or "fp16". `tile`: px of a tile (None: tiles only where memory wants them).
     Raises ValueError for a name or value that makes no sense.
     """
@@ -48,6 +51,9 @@ class Settings:
     precision: str = "fp32"
     tile: int | None = None
     preserve_color: bool | str = False
+    masks: list | None = None
+    untouched: bool = False
+    feather: float = 0.01
 
     def __post_init__(self):
         for name, choices in _CHOICES.items():
@@ -65,6 +71,12 @@ class Settings:
                 raise ValueError(f"{name}={value!r} makes no sense; give a whole number of at least {least}")
         if not (_is_number(self.style_scale) and 0.05 <= self.style_scale <= 20):
             raise ValueError(f"style_scale={self.style_scale!r} makes no sense; give a number between 0.05 and 20 (1: as it is)")
+        if self.masks is not None and not (isinstance(self.masks, (list, tuple)) and self.masks and all(isinstance(one, str) for one in self.masks)):
+            raise ValueError(f"masks={self.masks!r} makes no sense; give a list of files or recipes, one for each style, or None")
+        if not isinstance(self.untouched, bool):
+            raise ValueError(f"untouched={self.untouched!r} makes no sense; give True or False")
+        if not (_is_number(self.feather) and 0 <= self.feather <= 0.5):
+            raise ValueError(f"feather={self.feather!r} makes no sense; give a number between 0 and 0.5, a share of the longer side")
 
     @classmethod
     def of(cls, **options):

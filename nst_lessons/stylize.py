@@ -9,6 +9,7 @@ from .features import Features
 from .images import SMALLEST, ImageError, keep_color, load_image, match_color, resize
 from .losses import Objective, Terms
 from .optimize import Spectrum, optimize
+from .regions import GuidedObjective, GuidedTerm, composite, feathered, read_masks, resized
 from .scale import Plan, half, plan, tiled
 from .settings import Settings
 from .statistics import TERMS
@@ -75,20 +76,27 @@ def stylize(photo, style, /, **settings):
 
 
 def finish(image, photo, settings):
-    """The last touch: values clamped to [0, 1], and the photograph's colors put back if that is how they are to be kept."""
+    """The last touch: values clamped to [0, 1]; the photograph's colors put back, or all of it where it is to stay untouched."""
     image, kept = image.detach().clamp(0, 1).cpu(), settings.preserve_color in (True, "luminance")
-    return keep_color(image, _picture(photo, max(image.shape[2:]))) if kept else image
+    image = keep_color(image, _picture(photo, max(image.shape[2:]))) if kept else image
+    if not settings.untouched:
+        return image
+    photo = photo.cpu() if isinstance(photo, torch.Tensor) else load_image(photo)      # at its own size: to the pixel is to the file's pixel
+    shape = tuple(photo.shape[2:])
+    inside = torch.stack(read_masks(settings.masks, photo, shape)).amax(0)
+    return composite(resize(image, shape), photo, feathered(inside, settings.feather * max(shape)))
 
 
 def paint(photo, style, settings, features=None, state=None, style_term=None, group=None):
     """Yields Progress as the picture grows; what `stylize`, the command line and the studio stand on.
 
-    `features`: a ready network, else the settings' own. `state`: a Progress.state(), to go on. `style_term`: as for Objective,
-    else that of the settings' statistic. `group`: processes of torch.distributed that share the work.
+    `features`: a ready network, else the settings' own. `state`: a Progress.state(), to go on. `style_term`: as for Objective (with
+    masks, as GuidedObjective's `guided_term`), else that of the settings' statistic. `group`: processes of torch.distributed that share the work.
     """
     features = half(features or Features(settings.backbone, settings.weights, settings.pooling), settings.precision)
     size = settings.size or (max(photo.shape[2:]) if isinstance(photo, torch.Tensor) else FILE_SIZE)
-    photo = _picture(photo, size).to(features.device)
+    source, photo = photo, _picture(photo, size).to(features.device)
+    masks = regions(source, photo.shape[2:], settings)
     styles = [_picture(one, style_side(size, settings)).to(features.device)
               for one in (style if isinstance(style, (list, tuple)) else [style])]
     if settings.preserve_color == "match":
@@ -103,8 +111,7 @@ def paint(photo, style, settings, features=None, state=None, style_term=None, gr
             start = state["start"].to(content)
         else:
             start = _start(settings, content, targets) if image is None else resize(image, tuple(content.shape[2:]))
-        objective = Objective(features, content, targets, settings.alpha, settings.beta, settings.gamma, settings.content_layers,
-                              settings.style_layers, settings.scaling, settings.style_weights, style_term or TERMS[settings.statistic])
+        objective = _objective(features, content, targets, settings, style_term, masks)
         how = plan(objective, settings.method, settings.tile, group)
         if state is not None:                                                          # an optimizer goes on as it began
             how = how._replace(method=state["method"], history=state["history"])
@@ -114,6 +121,26 @@ def paint(photo, style, settings, features=None, state=None, style_term=None, gr
                            start=start, how=how, step=step: {"level": level, "done": done, "start": start, "method": how.method,
                                                              "history": how.history, "step": step.state()}, how)
         done += counts[level]
+
+
+def regions(photo, shape, settings):
+    """The settings' masks at (H, W), a list of [1, 1, H, W]; None when there are none. Raises ValueError for what does not go together."""
+    if not settings.masks:
+        if settings.untouched:
+            raise ValueError("untouched=True wants masks, which say where to paint, e.g. masks=['background']")
+        return None
+    if settings.statistic != "gram":
+        raise ValueError(f"masks guide Gram matrices; with the statistic {settings.statistic!r} leave them out")
+    return read_masks(settings.masks, photo, shape)
+
+
+def _objective(features, content, styles, settings, style_term, masks):
+    """The settings' Objective for one level; with masks, a guided one."""
+    options = {name: settings[name] for name in ("alpha", "beta", "gamma", "content_layers", "style_layers", "scaling", "style_weights")}
+    if masks is None:
+        return Objective(features, content, styles, **options, style_term=style_term or TERMS[settings.statistic])
+    masks = [resized(mask, content.shape[2:]).to(content) for mask in masks]
+    return GuidedObjective(features, content, styles, masks, style_term or GuidedTerm, **options)
 
 
 def _steps(how, start, objective, budget, state):

@@ -1,8 +1,10 @@
 """The measurements measure what they say: their yardsticks on pictures whose answer is known."""
+from pathlib import Path
+
 import pytest
 import torch
 
-from benchmarks import engine, fast, sweep, teacher, tiny_quality
+from benchmarks import attention, engine, fast, regions, scale, sweep, teacher, tiny_quality
 from nst_lessons import Features, Objective, load_image
 
 shared = pytest.mark.skipif(not (teacher.SHARED / "judge.py").exists(), reason="wants ../shared: teachers, judge and held-out pictures")
@@ -92,3 +94,72 @@ def test_one_pass_networks_are_measured_on_what_training_did_not_see():
     numbers = sorted(int(path.stem) for path in (teacher.SHARED / "photos").glob("*.jpg"))
     assert all(int(path.stem) >= numbers[-50] for path in fast.photographs(6))
     assert fast.judged_ratios(_Unmoved(), fast.photographs(1)) == {"starry": pytest.approx(1)}
+
+
+def test_a_table_of_sizes_and_what_does_not_fit(monkeypatch, capsys):
+    monkeypatch.setattr(scale, "ratios", lambda: None)
+    found = {(64, 0): (1.5, 0.75), (64, 32): (2.25, 0.5), (128, 0): None, (128, 32): (9.0, 0.6)}
+    monkeypatch.setattr(scale, "fresh", lambda size, tile, *_: found[size, tile])
+    scale.main(["--sizes", "64", "128", "--tile", "32"])
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()[2:]]
+    assert lines == [["64", "fp32", "1.50", "0.75", "2.25", "0.50"], ["64", "bf16", "1.50", "0.75", "2.25", "0.50"],
+                     ["128", "fp32", "not", "enough", "memory", "9.00", "0.60"], ["128", "bf16", "not", "enough", "memory", "9.00", "0.60"]]
+
+
+def test_a_size_is_measured_in_a_process_of_its_own():
+    seconds, gib = scale.fresh(64, 32)
+    assert 0 < seconds < 60 and 0.1 < gib < 4
+    with pytest.raises(RuntimeError, match="measuring 64 px failed.*nothing"):
+        scale.fresh(64, 32, "nothing")
+
+
+def test_what_cannot_fit_is_not_begun(monkeypatch):
+    monkeypatch.setattr(scale.memory, "free", lambda device: 1e6)
+    with pytest.raises(SystemExit) as ended:
+        scale._one(64, 0, "tiny", "fp32", 1)
+    assert ended.value.code == scale._NO_ROOM
+
+
+def test_half_precision_and_tiles_are_measured():
+    assert 0 < scale.precision_ratio("tiny", 48, rounds=1) < 20 and 0 < scale.tile_ratio(64, 32, rounds=1) < 20
+    bf16, hair, full, less = scale.picture_difference(48, steps=4)
+    assert 0 < bf16 < 60 and 0 < hair < 60 and 0 < full < 1 and 0 < less < 1
+
+
+class _UnmovedByAny(torch.nn.Module):
+    """A network for any style that paints nothing."""
+
+    def look(self, painting):
+        return painting
+
+    def forward(self, photo, style):
+        return photo
+
+
+def test_networks_for_any_style_are_held_against_the_photograph_itself():
+    photos, net = [load_image("cat", size=64)], _UnmovedByAny()
+    error, ratio, each = attention.summary(attention.errors(net, photos, {"starry": "starry", "waves": "waves"}))
+    assert ratio == pytest.approx(1, abs=0.02) and set(each) == {"starry", "waves"} and error > 0.05
+    assert attention.summary({"a": [(0.1, 0.2), (0.3, 0.4)], "b": [(0.2, 0.8)]}) == (pytest.approx(0.2), pytest.approx(0.5), {
+        "a": pytest.approx(0.625), "b": pytest.approx(0.25)})
+    assert all(0 <= figure < 1000 for figure in attention.milliseconds(net, size=16, rounds=3))
+
+
+def test_a_sheet_has_a_row_for_the_paintings_and_one_for_each_method():
+    figure = attention.contact_sheet({"one": _UnmovedByAny(), "two": _UnmovedByAny()}, load_image("cat", size=64), {"starry": "starry"})
+    assert [axis.get_ylabel() for axis in figure.axes] == ["painting", "one", "two"]
+
+
+@shared
+def test_networks_for_any_style_are_measured_on_what_training_did_not_see():
+    import runpy
+    script = runpy.run_path(str(Path(attention.__file__).parents[1] / "training/train_attention.py"))
+    assert {file.stem for file in attention.unseen().values() if isinstance(file, Path)} == set(script["UNSEEN"])
+    assert 0 not in script["SEEDS"] and set(attention.SCHOOLS) <= set(attention.unseen())        # a school's bare name is its seed 0
+
+
+def test_masks_are_measured_inside_and_outside():
+    largest, inside, painted = regions.background_only("coffee", "subject:0.03,0.02,0.97,0.98", "waves", size=64, steps=4)
+    assert largest == 0 < inside and painted.shape == load_image("coffee", size=64).shape
+    ratios, guided, mixed = regions.errors("coffee", "rectangle:0,0,0.5,1", "mosaic", "waves", size=96, steps=12)
+    assert len(ratios) == 2 and max(ratios) < 0.9 and guided.shape == mixed.shape

@@ -88,6 +88,35 @@ def test_the_settings_in_the_picture_make_it_again(suffix):
     assert Path(again).read_bytes() == Path(out).read_bytes()
 
 
+@pytest.mark.parametrize("words, kept", [
+    (["stylize", "--preserve-color", "photo.png", "style.png"], True), (["stylize", "photo.png", "--preserve-color", "style.png"], True),
+    (["stylize", "--preserve-color", "match", "photo.png", "style.png"], "match"),
+    (["stylize", "photo.png", "style.png", "--preserve-color"], True), (["stylize", "photo.png", "style.png", "--preserve-color=match"], "match"),
+    (["stylize", "--preserve-color", "cat", "starry:3"], True)], ids=lambda value: " ".join(value) if isinstance(value, list) else str(value))
+def test_an_option_that_needs_no_value_leaves_the_pictures_alone(words, kept):
+    assert run(*words, "-o", "out.png", *QUICK, "--quiet") == 0
+    settings = nst.images.read_settings("out.png")
+    assert settings["preserve_color"] == kept
+    assert [settings["content"], settings["style"]] == [word for word in words[1:] if word[:2] != "--" and word != "match"]
+
+
+@pytest.mark.parametrize("words, told", [
+    (["--preserve-color", "mach", "photo.png", "style.png"], "invalid choice: 'mach'"),
+    (["photo.png", "style.png", "--preserve-color", "yes"], "invalid choice: 'yes'"),
+    (["--distributed", "x2", "photo.png", "style.png"], "invalid int value: 'x2'")], ids=lambda value: " ".join(value) if isinstance(value, list) else value)
+def test_a_misspelled_value_is_told_as_such(words, told, capsys):
+    with pytest.raises(SystemExit) as left:
+        run("stylize", *words, "-o", "out.png", *QUICK)
+    assert left.value.code == 2 and told in capsys.readouterr().err
+
+
+def test_a_misspelled_picture_behind_such_an_option_is_told_as_a_picture(capsys):
+    assert run("stylize", "--preserve-color", "astronuat", "style.png", "-o", "out.png", *QUICK) == 2
+    assert "did you mean 'astronaut'?" in capsys.readouterr().err
+    assert run("stylize", "--distributed", "nowhere.png", "style.png", "-o", "out.png", *QUICK) == 2
+    assert "no file 'nowhere.png'" in capsys.readouterr().err
+
+
 def test_several_styles_are_mixed():
     assert run("stylize", "photo.png", "style.png", "photo.png", "-o", "out.png", "--style-weights", "0.7,0.3", *QUICK) == 0
     settings = nst.images.read_settings("out.png")

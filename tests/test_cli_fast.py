@@ -174,9 +174,14 @@ LEARN_BAD = {
     "no network's name": (["photo.png", "-o", "x.png"], ["must end in .safetensors"]),
     "no folder": (["photo.png", "-o", "no/x.safetensors"], ["no folder 'no'"]),
     "no time": (["photo.png", "-o", "x.safetensors", "--minutes", "0"], ["--minutes 0"]),
+    "alpha": (["photo.png", "-o", "x.safetensors", "--alpha", "-1"], ["--alpha -1", "at least 0"]),
+    "a name that --mix could not say": (["photo.png", "-o", "x.safetensors", "--name", "a=b"], ["a name without ="]),
     "strokes": (["photo.png", "-o", "x.safetensors", "--strokes", "0.01"], ["--strokes 0.042 or more"]),
     "photos": (["photo.png", "-o", "x.safetensors", "--photos", "none"], ["no folder 'none'"]),
     "sample": (["photo.png", "-o", "x.safetensors", "--sample", "x.gif"], ["must end in .png"]),
+    "sample's folder": (["photo.png", "-o", "x.safetensors", "--sample", "no/x.png"], ["no folder 'no'", "the sample"]),
+    "a folder that takes nothing": (["photo.png", "-o", "/proc/x.safetensors"], ["cannot write in '/proc'", "another folder"]),
+    "a name too long": (["photo.png", "-o", "x" * 240 + ".safetensors"], ["a shorter name"]),
     "painting": (["no.png", "-o", "x.safetensors"], ["no.png"]),
 }
 

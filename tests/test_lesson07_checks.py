@@ -119,6 +119,12 @@ COMBINATIONS = {
     "changes the grid": empties,
     "stops on a grid of 1 name with": lambda grid: [{a: x, b: y} for (a, xs), (b, ys) in [grid.items()] for x in xs for y in ys],
     "share one dictionary": remembered,
+    "a list is wanted, this is a tuple": lambda grid: tuple(combinations(grid)),
+    "asks for the name 'steps'": lambda grid: [{"alpha": a, "steps": n} for a in grid["alpha"] for n in grid["steps"]],
+    "the letters of the names": lambda grid: [dict(zip(grid, values)) for values in itertools.product(*grid)],
+    "names and values have changed places": lambda grid: [dict(zip(values, grid)) for values in itertools.product(*grid.values())],
+    "does `return` stand inside the loop?": lambda grid: combinations(grid)[:1],
+    "in a list of its own": lambda grid: [{name: [value] for name, value in one.items()} for one in combinations(grid)],
     "makes 6 combinations, yours are 5": lambda grid: combinations(grid)[:-1] if len(grid) == 2 else combinations(grid),
 }
 
@@ -148,6 +154,25 @@ def in_place(style, photo):
     return matched(symmetric)(style, photo)
 
 
+def mixed_divisors(style, photo):
+    (values, mean, cov), (_, other, target) = statistics(style), statistics(photo, 1)
+    return (symmetric(cov, target) @ (values - mean) + other).clamp(0, 1).reshape(style.shape)
+
+
+def by_grams(style, photo):
+    (values, mean, _), (_, other, _) = statistics(style), statistics(photo)
+    return (symmetric(gram.gram_matrix(style)[0], gram.gram_matrix(photo)[0]) @ (values - mean) + other).clamp(0, 1).reshape(style.shape)
+
+
+def stretched(picture):
+    return (picture - picture.min()) / (picture.max() - picture.min())
+
+
+def by_channels(style, photo):
+    (m, s), (other, target) = ((one.mean((2, 3), keepdim=True), one.std((2, 3), keepdim=True)) for one in (style, photo))
+    return ((style - m) / s * target + other).clamp(0, 1)
+
+
 COLORS = {
     "each channel got its own mean and deviation": moved(lambda cov, target: torch.diag((target.diagonal() / cov.diagonal()).sqrt())),
     "the painting's mean was added again": moved(after=lambda mean, other: mean),
@@ -163,6 +188,22 @@ COLORS = {
     "÷ (H·W − 1)": matched(symmetric, correction=1),
     "that is the photograph in the painting's colors": lambda style, photo: matched(symmetric)(photo, style),
     "was not changed at all": lambda style, photo: style.clone(),
+    "and the other ÷ H·W": lambda style, photo: mixed_divisors(style, photo),
+    "one mean is taken over all channels": moved(before=lambda mean, other: mean.mean(), after=lambda mean, other: other.mean()),
+    "the exponents are exchanged": moved(lambda cov, target: power(target, -0.5) @ power(cov, 0.5)),
+    "both exponents are 0.5": moved(lambda cov, target: power(target, 0.5) @ power(cov, 0.5)),
+    "both exponents are -0.5": moved(lambda cov, target: power(target, -0.5) @ power(cov, -0.5)),
+    "the painting's exponent is -1": moved(lambda cov, target: power(target, 0.5) @ power(cov, -1)),
+    "the photograph's mean was taken away": moved(before=lambda mean, other: other),
+    "multiplied entry by entry": moved(lambda cov, target: power(target, 0.5) * power(cov, -0.5)),
+    "did you take the root of each entry": moved(lambda cov, target: target**0.5 @ cov**-0.5),
+    "these are Gram matrices": lambda style, photo: by_grams(style, photo),
+    "clamp comes last": lambda style, photo: moved(after=lambda mean, other: 0)(style, photo) + photo.mean((2, 3), keepdim=True),
+    "values were stretched": lambda style, photo: stretched(matched(symmetric, clamp=False)(style, photo)),
+    "at the wrong places": lambda style, photo: matched(symmetric)(style, photo)[0].flatten(1).T.reshape(style.shape),
+    "it needs keepdim=True": lambda style, photo: style[0].flatten(1) - style[0].flatten(1).mean(1),
+    "stands on the left of the colors": lambda style, photo: style[0].flatten(1) @ torch.eye(3),
+    "torch.cov wants a matrix": lambda style, photo: style.flatten(2).cov(),
     "the shape is lost": lambda style, photo: matched(symmetric)(style, photo)[0].flatten(1),
     "the first dimension is lost": lambda style, photo: matched(symmetric)(style, photo)[0],
     "clamp at the end": matched(symmetric, clamp=False),
@@ -175,6 +216,10 @@ COLORS = {
 @pytest.mark.parametrize("says", COLORS)
 def test_wrong_colors(says):
     refuses(check_match_color, COLORS[says], says)
+
+
+def test_channels_by_torchs_own_deviation_are_channels_too():
+    refuses(check_match_color, by_channels, "each channel got its own mean and deviation")
 
 
 # --- slices -----------------------------------------------------------------------------------------------------------
@@ -214,6 +259,23 @@ SLICES = {
     "the batch are summed": of(lambda mine, theirs: (mine - theirs).pow(2).mean(**both).sum()),
     "one number for each direction": of(lambda mine, theirs: (mine - theirs).pow(2).mean(dim=2)),
     "square of the mean difference": of(lambda mine, theirs: (mine - theirs).mean(**both).pow(2)),
+    "the batch is averaged and the directions are left": of(lambda mine, theirs: (mine - theirs).pow(2).mean(dim=(0, 2))),
+    "one number for each value": of(lambda mine, theirs: (mine - theirs).pow(2).mean(dim=1)),
+    "are not squared": of(lambda mine, theirs: (mine - theirs).mean(**both)),
+    "align_corners=True": lambda act, target, directions: (sorted_projections(act, directions) - F.interpolate(
+        target, act[0, 0].numel(), mode="linear", align_corners=True)).pow(2).mean(**both),
+    "sorted along the directions": lambda act, target, directions:
+        ((directions.T @ act.flatten(2)).sort(dim=1).values - drawn(target, act[0, 0].numel())).pow(2).mean(**both),
+    "argsort gives places": lambda act, target, directions:
+        ((directions.T @ act.flatten(2)).argsort(dim=2) - drawn(target, act[0, 0].numel())).pow(2).mean(**both),
+    "sorted before they were projected": lambda act, target, directions:
+        (directions.T @ act.flatten(2).sort(dim=2).values - drawn(target, act[0, 0].numel())).pow(2).mean(**both),
+    "divided by the target's own size": of(lambda mine, theirs: (mine - theirs).pow(2).mean(**both) / theirs.pow(2).mean(**both)),
+    "is projected and sorted already": lambda act, target, directions: sorted_projections(target, directions).mean(**both),
+    "stand the wrong way round": lambda act, target, directions: (directions @ act.flatten(2)).mean(**both),
+    "take its `.values`": lambda act, target, directions: act.flatten(2).sort(dim=2) - target,
+    "leave out .item()": lambda *args: right_slices(*args).item(),
+    "has rows, not pictures": lambda act, target, directions: F.interpolate(target, 20, mode="bilinear"),
     "no gradient": lambda *args: right_slices(*args).detach(),
     "your function stops with RuntimeError": lambda act, target, directions:
         (sorted_projections(act, directions) - target).pow(2).mean(**both),

@@ -180,6 +180,8 @@ def test_a_stub_and_wrong_distances_are_told_in_the_widget():
     assert "one number for each picture, here [1]; it returned [1, 64]" in LayerLab(distance=lambda a, s: a.mean(dim=(2, 3))).problem.value
     assert "it returned NoneType" in LayerLab(distance=lambda a, s: None).problem.value
     assert "your function stops with ZeroDivisionError" in LayerLab(distance=lambda a, s: 1 / 0).problem.value
+    assert "returned NaN or infinity" in LayerLab(distance=lambda a, s: a.mean(dim=(1, 2, 3)) / 0).problem.value
+    assert "no gradient passes through your function" in LayerLab(distance=lambda a, s: mean_std_distance(a, s).detach()).problem.value
 
 
 def test_a_wrong_distance_looks_wrong(lab):
@@ -195,7 +197,9 @@ def test_a_distance_that_breaks_while_it_paints_is_told():
         return mean_std_distance(act, style_act)
     lab = LayerLab(distance=small_only)
     assert lab.wait(60)
-    assert "too large for me" in lab.problem.value and "nothing new was painted" in lab.state.value
+    assert "your function stops with RuntimeError: too large for me" in lab.problem.value and "nothing new was painted" in lab.state.value
+    lab = LayerLab(distance=lambda act, style: mean_std_distance(act, style) * (1 if act.shape[2] == 8 else float("nan")))
+    assert lab.wait(60) and "your function returned NaN" in lab.problem.value and "the loss" not in lab.problem.value
 
 
 def test_without_a_kernel(lab):

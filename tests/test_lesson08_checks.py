@@ -58,6 +58,17 @@ NORMALIZED = {
     "means over rows only": lambda act, kind: normalized(act, kind, DIMS | {"instance": (2,)}),
     "means over columns only": lambda act, kind: normalized(act, kind, DIMS | {"instance": (3,)}),
     "dimension 1 alone": lambda act, kind: normalized(act, kind, DIMS | {"layer": (1,)}),
+    "everything is normalized together": lambda act, kind: normalized(act, kind, DIMS | {"layer": (0, 1, 2, 3)}),
+    "the batch alone, dimension 0": lambda act, kind: normalized(act, kind, DIMS | {"batch": (0,)}),
+    "means over channels and batch": lambda act, kind: normalized(act, kind, DIMS | {"layer": (0, 1)}),
+    "yours is the mean of act²": lambda act, kind: (act - act.mean(DIMS[kind], keepdim=True)) / (
+        act.square().mean(DIMS[kind], keepdim=True) + 1e-5).sqrt(),
+    "parentheses are missing": lambda act, kind: act - act.mean(DIMS[kind], keepdim=True) / (
+        act.var(DIMS[kind], keepdim=True, correction=0) + 1e-5).sqrt(),
+    "you multiplied by the deviation": lambda act, kind: normalized(act, kind, below=lambda v: 1 / (v + 1e-5).sqrt()),
+    "the squares are summed": lambda act, kind: normalized(act, kind, below=lambda v: (v * (act.numel() // v.numel()) + 1e-5).sqrt()),
+    "the mean of absolute values": lambda act, kind: normalized(act, kind, below=lambda v: (
+        act - act.mean(DIMS[kind], keepdim=True)).abs().mean(DIMS[kind], keepdim=True) + 1e-5),
     "stops with RuntimeError": lambda act, kind: act - act.mean(DIMS[kind]),
     "changes the tensor": in_place,
     "is None": lambda act, kind: None,
@@ -107,7 +118,37 @@ def painted_over(x, kernels, scales, shifts):
     return x
 
 
+def pieces(rule):
+    """A block by rule(x, conv, norm, relu), with conv(y, k, border=1, mode="reflect") and norm(y, k)."""
+    def block(x, kernels, scales, shifts):
+        conv = lambda y, k, border=1, mode="reflect": F.conv2d(F.pad(y, (border,) * 4, mode=mode), kernels[k])
+        return rule(x, conv, lambda y, k: instance_norm(y, scales[k], shifts[k]), F.relu)
+    return block
+
+
 BLOCKS = {
+    "mirrored once by two pixels": pieces(lambda x, conv, norm, relu: x + norm(conv(relu(norm(conv(x, 0, 2), 0)), 1, 0), 1)),
+    "the second border is filled with zeros": pieces(lambda x, conv, norm, relu: x + norm(conv(relu(norm(conv(x, 0), 0)), 1, 1, "constant"), 1)),
+    "the first border is filled with zeros": pieces(lambda x, conv, norm, relu: x + norm(conv(relu(norm(conv(x, 0, 1, "constant"), 0)), 1), 1)),
+    "comes before the first normalization": pieces(lambda x, conv, norm, relu: x + norm(conv(norm(relu(conv(x, 0)), 0), 1), 1)),
+    "stands after the sum, and none between": pieces(lambda x, conv, norm, relu: relu(x + norm(conv(norm(conv(x, 0), 0), 1), 1))),
+    "after the second normalization, and none between": pieces(lambda x, conv, norm, relu: x + relu(norm(conv(norm(conv(x, 0), 0), 1), 1))),
+    "there are three ReLUs": pieces(lambda x, conv, norm, relu: relu(x + relu(norm(conv(relu(norm(conv(x, 0), 0)), 1), 1)))),
+    "the ReLU is put on x": pieces(lambda x, conv, norm, relu: x + norm(conv(norm(conv(relu(x), 0), 0), 1), 1)),
+    "x was written over": pieces(lambda x, conv, norm, relu: 2 * norm(conv(relu(norm(conv(x, 0), 0)), 1), 1)),
+    "the second convolution gets x again": pieces(lambda x, conv, norm, relu: x + norm(conv(x, 1), 1)),
+    "x is added after each convolution": pieces(lambda x, conv, norm, relu: (
+        lambda y: y + norm(conv(y, 1), 1))(x + relu(norm(conv(x, 0), 0)))),
+    "nothing is normalized": pieces(lambda x, conv, norm, relu: x + conv(relu(conv(x, 0)), 1)),
+    "you normalized before": pieces(lambda x, conv, norm, relu: x + conv(norm(relu(conv(norm(x, 0), 0)), 1), 1)),
+    "scales and shifts are left out": lambda x, kernels, scales, shifts: block(
+        x, kernels, [torch.ones_like(one) for one in scales], [torch.zeros_like(one) for one in shifts]),
+    "the change is subtracted": with_piece(end=lambda x, y: x - y),
+    "the second kernel is used twice": with_piece(order=(1, 1)),
+    "the second scale and shift are used twice": with_piece(tables=(1, 1)),
+    "the two scales and shifts are swapped": with_piece(tables=(1, 0)),
+    "F.pad wants four numbers": lambda x, *_: F.pad(x, (1, 1), mode="reflect"),
+    "kernels[0] and then kernels[1]": lambda x, kernels, *_: F.conv2d(x, kernels),
     "x itself is missing": with_piece(end=lambda x, y: y),
     "a ReLU stands after the sum": with_piece(end=lambda x, y: F.relu(x + y)),
     "could only add": with_piece(last=F.relu),
@@ -167,7 +208,18 @@ MIXTURES = {
     "the scales are missing": lambda a, s, h, w: instance_norm(a, torch.ones(1, a.shape[1]), w @ h),
     "scale and shift are swapped": lambda a, s, h, w: mixed(a, h, s, w),
     "nothing is normalized": lambda a, s, h, w: a * (w @ s)[..., None, None] + (w @ h)[..., None, None],
-    "stops with RuntimeError": lambda a, s, h, w: instance_norm(a, s @ w, h @ w),
+    "only the first style": lambda a, s, h, w: instance_norm(a, s[:1], h[:1]),
+    "only the last style is taken: add": lambda a, s, h, w: instance_norm(a, s[-1:], h[-1:]),
+    "only the last style is taken, times its weight": lambda a, s, h, w: w[:, -1, None, None, None] * instance_norm(a, s[-1:], h[-1:]),
+    "divided by the number of styles": lambda a, s, h, w: by_sums(a, s, h, w) / len(s),
+    "the mean of all weights": lambda a, s, h, w: mixed(a, s, h, w.mean(0, keepdim=True)),
+    "the sum of all weights": lambda a, s, h, w: instance_norm(a, torch.einsum("bs,sc->c", w, s)[None], torch.einsum("bs,sc->c", w, h)[None]),
+    "only the scales are mixed": lambda a, s, h, w: instance_norm(a, w @ s, h[:1]),
+    "only the shifts are mixed": lambda a, s, h, w: instance_norm(a, s[:1], w @ h),
+    "in the place of the shifts too": lambda a, s, h, w: mixed(a, s, s, w),
+    "over the whole batch": lambda a, s, h, w: F.batch_norm(a, None, None, training=True) * (w @ s)[..., None, None] + (w @ h)[..., None, None],
+    "the product does not fit": lambda a, s, h, w: instance_norm(a, s @ w, h @ w),
+    "stops with TypeError": lambda a, s, h, w: instance_norm(a, w @ s, 0),
     "has shape": lambda a, s, h, w: (w @ s)[..., None] + 0,
     "changes the tensor": lambda a, s, h, w: mixed(a, s.mul_(2), h, w),
     "no gradient passes": lambda a, s, h, w: mixed(a, s.detach(), h.detach(), w),
@@ -177,3 +229,7 @@ MIXTURES = {
 @pytest.mark.parametrize("says", MIXTURES)
 def test_wrong_mixtures(says):
     refuses(check_mixed_norm, MIXTURES[says], says)
+
+
+def test_weights_divided_by_the_sum_of_all_are_divided_too():
+    refuses(check_mixed_norm, lambda a, s, h, w: mixed(a, s, h, w / w.sum()), "the weights are divided by their sum")

@@ -57,6 +57,10 @@ def test_a_wrong_mixture_looks_wrong_or_is_told(mixer):
     assert summed.problem.value == "" and summed.picture.value != mixer.picture.value
     assert "it returned NoneType" in MixExplorer(lambda *_: None, size=96).problem.value
     assert "NaN or infinity" in MixExplorer(lambda act, *_: act / 0, size=96).problem.value
+    crossed = lambda act, scales, shifts, weights: instance_norm(act, scales @ weights, shifts @ weights)
+    assert "your function stops with RuntimeError: mat1 and mat2" in MixExplorer(crossed, size=96).problem.value
+    torchs_own = MixExplorer(lambda act, *_: F.pad(act, (1, 1), mode="reflect"), size=96)      # torch says "not implemented" too
+    assert "your function stops with NotImplementedError: Padding size 2" in torchs_own.problem.value
 
 
 def test_the_mixer_without_a_kernel(mixer):
@@ -176,6 +180,47 @@ def test_a_wrong_normalization_is_told_or_looks_wrong(explorer):
     assert "should return [2, 3, 4, 4], it returned [2, 3]" in NormExplorer(lambda act, *_: act.mean(dim=(2, 3)), size=64).problem.value
     assert "NaN or infinity" in NormExplorer(lambda act, *_: act / 0, size=64).problem.value
     assert NormExplorer(lambda act, scale, shift: act, size=64).picture.value != explorer.picture.value
+    narrow = make(lambda act, scale, shift: instance_norm(act, scale, shift) if act.shape[1] < 16 else act[:, :9] @ act)
+    narrow.run.click()
+    assert narrow.wait(30) and "your normalization stops with RuntimeError" in narrow.problem.value
+
+
+class Dyed(torch.nn.Module):
+    """A trained network in short: one normalization, one color."""
+
+    def __init__(self, shift):
+        super().__init__()
+        self.norm = torch.nn.Module()
+        self.norm.scale, self.norm.shift = torch.full((1, 3), 0.1), torch.tensor([shift])
+        self.norm.forward = lambda act: act
+
+    def forward(self, photo):
+        return F.pad(self.norm(photo), (0, 3, 0, 2))                               # some networks paint a little more than was asked for
+
+
+def test_networks_that_are_trained_already_are_shown_until_run():
+    nets = {"instance": Dyed([0.9, 0.1, 0.1]), "batch": Dyed([0.0, 0.0, 0.0])}
+    one = NormExplorer(instance_norm, style="starry", size=64, nets=nets)
+    assert one.problem.value == "" and "trained already, in the style starry" in one.state.value
+    left, painted, right = (one.shown.crop((at, 40, at + 170, 130)).resize((1, 1)).getpixel((0, 0)) for at in (4, 194, 384))
+    assert painted[0] > 200 and painted[2] < 60                                    # the norm's own answer: mean 0.9, 0.1, 0.1
+    assert max(abs(a - b) for a, b in zip(left, right)) < 12                       # the other is left as it is: here the photograph
+    before = one.picture.value
+    one.contrast.value = 50
+    assert one.picture.value != before
+    assert [net.norm.forward(1) for net in nets.values()] == [1, 1]                # those of the notebook are not touched
+    one.steps.min, one.steps.step = 1, 1
+    one.steps.value = 2
+    one.run.click()
+    assert one.wait(60) and "done · step 2 of 2" in one.state.value and one.picture.value != before
+    one.reset.click()
+    assert "two untrained networks" in one.state.value
+
+
+def test_trained_networks_with_another_norm_look_other():
+    nets = {"instance": Dyed([0.9, 0.1, 0.1]), "batch": Dyed([0.0, 0.0, 0.0])}
+    right, wrong = (NormExplorer(norm, size=64, nets=nets) for norm in (instance_norm, lambda act, scale, shift: act))
+    assert right.picture.value != wrong.picture.value
 
 
 def test_it_reads_without_a_kernel(explorer):

@@ -262,7 +262,7 @@ def test_few_cells_are_not_compared(source):
 
 TAUGHT = {"01": ["denormalize", "normalize"], "03": ["gram_matrix"], "04": ["content_loss", "style_loss", "tv_loss"],
           "07": ["combinations", "covariance", "mean_and_deviation", "sliced_wasserstein", "sorted_projections"],
-          "08": ["instance_norm"]}
+          "08": ["instance_norm"], "09": ["adain", "attend", "attention_weights", "moments"], "10": ["cut"], "13": ["guide", "guided_gram"]}
 
 
 def bare(function):

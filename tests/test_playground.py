@@ -101,7 +101,7 @@ def test_paint_paints(pg):
 
 
 CHANGES = [
-    ("alpha", 5.0, "alpha=5,"), ("beta", 0.01, "beta=0.01,"), ("gamma", 10.0, "gamma=10)"), ("size", 64, "size=64,"),
+    ("alpha", 3.0, "alpha=3,"), ("beta", 0.01, "beta=0.01,"), ("gamma", 10.0, "gamma=10)"), ("size", 64, "size=64,"),
     ("steps", 2, "steps=2,"), ("photo", "cat", '    "cat", '), ("style", "waves", ', "waves", '),
     ("relu1_1", False, 'style_layers=["relu2_1", "relu3_1", "relu4_1", "relu5_1"])'),
 ]

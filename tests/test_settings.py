@@ -13,6 +13,7 @@ FULL = {
     "content_layers": {"relu4_2": 1.0, "relu3_2": 0.5}, "style_layers": ["relu1_1", "conv2_1"],
     "style_weights": [0.7, 0.3], "statistic": "sliced", "scaling": "gatys", "method": "adam", "steps": 77, "levels": 2, "style_scale": 1.5,
     "precision": "bf16", "tile": 512, "init": "noise", "seed": 12, "preserve_color": True,
+    "masks": ["not sky.png", "rectangle:0,0,0.5,1"], "untouched": True, "feather": 0.05,
 }
 
 
@@ -78,6 +79,9 @@ WHOLE, POSITIVE = "whole number of at least", "number of at least 0"
     *(("steps", value, f"{WHOLE} 1") for value in (0, -1, 1.5, None, "9")),
     *(("levels", value, f"{WHOLE} 1") for value in (0, 2.5, "two")),
     *(("seed", value, f"{WHOLE} 0") for value in (-1, 0.5, None, "x")), ("seed", 2**70, "seed="),
+    *(("masks", value, "a list of files or recipes") for value in ([], "background", [1], {"a": 1})),
+    *(("untouched", value, "give True or False") for value in (1, None, "yes")),
+    *(("feather", value, "between 0 and 0.5") for value in (-0.01, 0.6, float("nan"), None, "1")),
     *(("style_scale", value, "between 0.05 and 20") for value in (0, 0.01, 21, float("nan"), None, "1")),
 ])
 def test_what_makes_no_sense_is_refused_by_name(name, value, message):

@@ -252,8 +252,8 @@ def test_the_embedded_network_paints():
     content, style, network = load_image("astronaut", size=64), load_image("mosaic", size=64), Features("tiny")
     picture = stylize(content, style, steps=50)
     assert style_error(picture, style, network) < 0.1 * style_error(content, style, network)
-    together = torch.stack([resize(one, (16, 16)).flatten() for one in (picture, content)])
-    assert torch.corrcoef(together)[0, 1] > 0.5
+    light = torch.stack([resize(one, (16, 16)).mean(dim=1).flatten() for one in (picture, content)])
+    assert torch.corrcoef(light)[0, 1] > 0.65                             # without the content loss it is 0.58
 
 
 # --- progress, interrupted and resumed --------------------------------------------------------------------------------

@@ -289,7 +289,7 @@ def test_processes_that_have_lost_their_caller_end():
     assert painter.wait(60) == 0
 
 
-LONG = {"backbone": "random", "size": 32, "steps": 25, "levels": 1}
+LONG = {"backbone": "random", "size": 32, "steps": 50, "levels": 1}
 
 
 def long_script(count):
@@ -479,6 +479,12 @@ def test_bad_input_gets_one_line(arguments, words, capsys):
     assert run(*COMMAND, "--quiet", *arguments) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("nst-lessons: ") and err.count("\n") == 1 and words in err
+
+
+def test_a_bad_picture_is_told_before_the_bar_begins(capsys):
+    assert run("sweep", "photo.png", "nobody.png", "--grid", "alpha=1,2", "-o", "sheet.png") == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("nst-lessons: no file 'nobody.png'") and err.count("\n") == 1 and not Path("sheet-cells").exists()
 
 
 def test_control_c_says_how_to_go_on(capsys, monkeypatch, painted):

@@ -46,13 +46,18 @@ def main():
     p.add_argument("--size", type=int, default=256)
     p.add_argument("--side", type=int, default=200, help="px of one cell")
     p.add_argument("--out", type=Path, default=ROOT / "docs/gallery.jpg")
+    p.add_argument("--cells", type=Path, default=ROOT / "training/runs/gallery", help="folder of what is painted already; delete it to begin anew")
     args = p.parse_args()
+    args.cells.mkdir(parents=True, exist_ok=True)
     rows = [[torch.ones(1, 3, args.side, args.side)] + [nst.load_image(name, size=args.size) for name in PAINTINGS]]
     for photo in PHOTOS:
         rows.append([nst.load_image(photo, size=args.size)])
         for painting in PAINTINGS:
-            print(photo, "×", painting, flush=True)
-            rows[-1].append(nst.stylize(photo, painting, size=args.size))
+            file = args.cells / f"{photo}_{painting}_{args.size}.png"
+            if not file.exists():                                            # else it goes on where it was stopped
+                print(photo, "×", painting, flush=True)
+                nst.save_image(nst.stylize(photo, painting, size=args.size), file)
+            rows[-1].append(nst.load_image(file))
     sheet = torch.cat([torch.cat([cell(picture, args.side) for picture in row], dim=3) for row in rows], dim=2)
     nst.save_image(sheet, args.out, quality=88)
     nst.save_image(museum(), args.out.with_name("museum.jpg"), quality=88)

@@ -357,7 +357,7 @@ PaintingExplorer(loop=frugal_loop)
 # ## When to stop, where to start
 #
 # Two paintings by L-BFGS at four moments, each evaluation paid once. One began as the photograph, one as noise, where the astronaut must be
-# found again by the content term alone, with its α of 0.05. Guess first: what of her comes back?
+# found again by the content term alone, with its α of 0.03. Guess first: what of her comes back?
 
 # %%
 noise = 0.5 + 0.15 * torch.randn_like(photo)

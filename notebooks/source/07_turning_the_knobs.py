@@ -21,7 +21,6 @@ from nst_lessons import plots
 from nst_lessons.checks import check_combinations, check_match_color, check_sliced
 from nst_lessons.explorers import LayerLab
 from nst_lessons.gram import gram_matrix, random_directions
-from nst_lessons.images import resize
 from nst_lessons.statistics import TERMS, own_term
 from nst_lessons.stylize import finish, paint
 
@@ -31,19 +30,20 @@ features = nst.Features("tiny")
 # %% [markdown]
 # ## A picture that poses the question
 #
-# One cat, one painting, one network, 20 evaluations each. For every picture on the right a single knob was turned. Which was
-# it, the first, the second, the third? Note a guess; at the end of the lesson you will know.
+# One cat, one painting, one network, 20 evaluations each. For every picture on the right a single knob was turned: layers, stroke
+# size, or statistic, in an order drawn by lot. Which is which? Note a guess; at the end of the lesson you will know.
 
 # %%
 cat, waves, starry = (nst.load_image(name, size=96) for name in ("cat", "waves", "starry"))
 knobs = [{"style_layers": ["relu1_1"]}, {"style_scale": 0.5}, {"statistic": "patches"}]
+knobs = [knobs[k] for k in torch.randperm(3)]
 strangers = [nst.stylize(cat, waves, steps=20, levels=2, **knob) for knob in knobs]
 plots.show([cat, waves, *strangers], ["photograph", "painting", "?", "??", "???"])
 
 # %% [markdown]
 # ## Predict first
 #
-# We start from noise, ask hardly for the photograph, and measure style at `relu1_1` only. The picture will show
+# We start from noise, hardly ask for the photograph, and measure style at `relu1_1` only. The picture will show
 #
 # - **a** the painting's waves, small,
 # - **b** its colors, scattered like confetti,
@@ -57,7 +57,7 @@ plots.show([cat, waves, *strangers], ["photograph", "painting", "?", "??", "???"
 # Two channels, say *blue* and *edge*, at four positions; and two pictures of them. In A blue is where the edges are, in B where
 # they are not. Take a pencil: for each channel mean and deviation, for both together the mean product.
 #
-# One of these cannot tell A from B.
+# Who can tell A from B: means and deviations, or the product?
 
 # %%
 A = torch.tensor([[0., 2., 0., 2.], [0., 2., 0., 2.]]).view(1, 2, 2, 2)      # blue, edge
@@ -73,8 +73,9 @@ for name, act in (("A", A), ("B", B)):
 # $$d = \frac{\lVert\mu - \mu'\rVert^2 + \lVert\sigma - \sigma'\rVert^2}{\lVert\mu'\rVert^2 + \lVert\sigma'\rVert^2} \qquad
 # \Sigma = \frac1M\sum_k (F_k - \mu)(F_k - \mu)^\top$$
 #
-# Mean and deviation see each channel alone. The covariance $\Sigma$ sees pairs, like the Gram matrix, but around the mean.
-# *Sorted projections* keep more: all values along a direction, only not where they were.
+# $F_k$: what all channels say at position $k$ of $M$; $\mu, \sigma$: mean and deviation of each channel; primed: the painting's.
+# They see each channel alone. The covariance $\Sigma$ sees pairs, like the Gram matrix, but around the mean.
+# *Sorted projections* keep more: all values along a direction, and forget only where they stood.
 
 # %%
 def mean_and_deviation(act):                                    # [B, C, H, W] → two of [B, C]
@@ -120,8 +121,13 @@ print("A and B are alike by mean and deviation:", mean_std_distance(A, B).item()
 # %% [markdown]
 # ## The real thing
 #
-# Twenty paintings for the two oldest knobs: which layers, and content against style (Gatys et al. 2016, figure 3). `nst.sweep`
-# paints every combination, on all cores that are free; with a `folder` it keeps each cell, and goes on where it stopped.
+# Twenty paintings for the two oldest knobs (Gatys et al. 2015, figure 3). Downward a layer more each time (`… relu3_1`: all up to it),
+# to the right more content : style. `nst.sweep` paints every combination; with a `folder` it keeps each cell, and goes on where it
+# stopped. In a terminal:
+#
+# ```
+# nst-lessons sweep cat waves --grid style_layers=relu1_1,relu1_1+relu5_1 --grid alpha=0.02,1 -o sheet.png
+# ```
 
 # %%
 layers = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
@@ -138,7 +144,7 @@ print("1 : 1, less than a third of the content error of 1 : 50:",
       at["… relu5_1", "1 : 1"]["content_error"] < five["content_error"] / 3)
 
 # %% [markdown]
-# *Downward, pieces grow: from confetti (**b**) over flecks to whole crests. To the right, content : style; the cat comes back.*
+# *Downward, pieces grow: from confetti (**b**) over flecks to whole crests. To the right the cat comes back.*
 #
 # ## Explore
 #
@@ -151,7 +157,7 @@ LayerLab(distance=mean_std_distance)
 # %% [markdown]
 # ## What changed? Why?
 #
-# Choose the statistic `gram` and untick `relu1_1` and `relu2_1`: the strokes stay, the colors turn dusky. Why?
+# Choose the statistic `gram` and untick `relu1_1` and `relu2_1`: the strokes stay, the colors go astray. Why?
 #
 # <details><summary>Answer</summary>
 #
@@ -203,7 +209,7 @@ check_combinations(combinations)
 #
 # $$x \leftarrow \Sigma'^{1/2}\,\Sigma^{-1/2}\,(x - \mu) + \mu'$$
 #
-# Covariances ÷ H·W, values clamped to [0, 1] at the end. `power(matrix, 0.5)` is given.
+# (Primed, here: the photograph's.) Covariances ÷ H·W, values clamped to [0, 1] at the end. `power(matrix, 0.5)` is given.
 
 # %% exercise="7.2"
 def power(matrix, exponent):                  # of a symmetric matrix: that of its eigenvalues
@@ -280,12 +286,13 @@ check_sliced(sliced_wasserstein)
 #
 # ## With your own function
 #
-# The same lab, with your `sliced_wasserstein`. Does the package's own `sliced` paint what yours does?
+# Then choose `sliced`, the package's own: a cousin, which weighs each layer otherwise.
 
 # %%
 def my_slices(act, style_act):
     directions = random_directions(act.shape[1], 64)
-    return 3 * sliced_wasserstein(act, sorted_projections(style_act, directions), directions)
+    target = sorted_projections(style_act, directions)
+    return 3 * sliced_wasserstein(act, target, directions)      # 3: else content would win
 
 
 LayerLab(distance=my_slices)
@@ -299,10 +306,10 @@ LayerLab(distance=my_slices)
 
 # %% tags=["nbval-ignore-output"]
 def in_seconds(seconds, statistic):
-    began = time.perf_counter()
+    began = time.thread_time()                # what other programs take does not count
     settings = nst.Settings(statistic=statistic, steps=1000, levels=1, alpha=0.02)
     for progress in paint(cat, waves, settings, features):
-        if time.perf_counter() - began > seconds:
+        if time.thread_time() - began > seconds:
             break
     picture = finish(progress.image, cat, settings)
     print(f"{statistic:10} {progress.evaluations:3} evaluations, "
@@ -314,11 +321,11 @@ plots.show([in_seconds(1.0, statistic) for statistic in TERMS], list(TERMS))
 
 # %% [markdown]
 # *Four of them ask what occurs how often, and nearly agree. Patches ask for pieces as they are: the painting's red sun and
-# its paper take the place of eyes and fur.*
+# its paper take the place of eyes and fur. (The style error compares Gram matrices, which nobody asked of patches.)*
 #
 # ## Two styles, two sizes of stroke
 #
-# `style=[waves, starry]` has two terms at each layer; `style_weights` are their shares. `style_scale` is how large
+# `style=[waves, starry]`: two terms at each layer; `style_weights` are their shares. `style_scale` is how large
 # the painting is measured: larger waves in it are larger waves in the picture.
 
 # %%
@@ -332,6 +339,8 @@ for name, style, pictures in (("waves", waves, row), ("starry", starry, row[::-1
     print(f"from {name}, the mixture lies between:", near < between < far)
 
 # %% [markdown]
+# *From left to right one style passes into the other. Below, where the painting is four times as large, its strokes are broad.*
+#
 # ## How long, how smooth
 #
 # `steps` is a budget of evaluations. `gamma` weighs total variation, the differences of neighbors. Which of them would you spare?
@@ -345,7 +354,7 @@ print("45 steps, at most two thirds of the style error of 15:", errors[2] < erro
 print("smoother, gamma 10:", bool(nst.tv_loss(long.pictures[5]) < nst.tv_loss(long.pictures[2])))
 
 # %% [markdown]
-# *Five evaluations only find the ground; after fifteen there are colors, after 45 a crest. Smoothing costs little, and takes with
+# *After five evaluations it is hardly more than the photograph; after fifteen there are colors, after 45 a crest. Smoothing costs little, and takes with
 # the noise the finest lines.*
 #
 # ## Color kept, two ways
@@ -364,10 +373,12 @@ print("luminance has the light of the first:", torch.allclose(light[0], light[1]
 print("match has another:", not torch.allclose(light[0], light[2], atol=1e-1))
 
 # %% [markdown]
+# *Luminance leaves the suit orange. Match paints starry's strokes in the photograph's colors, and may put them elsewhere.*
+#
 # ## The article's settings, and ours
 #
 # The article: alpha 1e5, beta 1e10, layers `conv1_1` … `conv4_1` with weights 1, 0.8, 0.6, 0.4. Its Gram matrices are ÷ N·M, then
-# averaged over N² entries: 1/N⁴ in all. Ours are measured against the painting's own size, ‖A‖². Who has a say?
+# averaged over N² entries: 1/N⁴ in all, N channels. Ours are measured against the painting's own size, ‖A‖². Which layer has a say?
 
 # %%
 for scaling in ("article", "relative"):
@@ -377,13 +388,16 @@ for scaling in ("article", "relative"):
     print(scaling, {layer: f"{100 * (one / whole).item():.0f} %" for layer, one in style.items()})
 theirs, ours = (nst.stylize(cat, waves, scaling=scaling, steps=30, levels=1)
                 for scaling in ("article", "relative"))
+terms = nst.Objective(features, cat, waves, scaling="article")(theirs)
+print("the article's content over its style: more than 1000:",
+      terms.content.item() > 1000 * terms.style.item())
 closer = nst.style_error(ours, waves, features) < nst.style_error(theirs, waves, features) / 2
 print("ours has at most half the style error:", closer)
-plots.show([theirs, ours], ["the article's", "ours"], columns=4)
+plots.show([cat, waves, theirs, ours], ["photograph", "painting", "the article's", "ours"])
 
 # %% [markdown]
 # *From `conv1_1` to `conv4_1` the channels grow eightfold, and 8⁴ = 4096: next to that, 1 or 0.4 is nothing. So the article mostly moves
-# color. Its 1e5 : 1e10 is no ratio of importance either, only what makes its two units meet.*
+# color. Its 1e5 : 1e10 is no ratio of importance either: its style numbers are that small, and β makes up for it.*
 #
 # ## Break it
 #
@@ -395,8 +409,8 @@ def unsorted(act, style_act):
     return (act - style_act).pow(2).mean(dim=(1, 2, 3))
 
 
-*_, last = paint(cat, resize(waves, (64, 96)), nst.Settings(steps=25, levels=2),
-                 features, style_term=own_term(unsorted))
+settings = nst.Settings(steps=25, levels=2)
+*_, last = paint(cat, waves, settings, features, style_term=own_term(unsorted))
 plots.show([cat, waves, last.image], ["photograph", "painting", "painted, unsorted"])
 
 # %% [markdown]
@@ -408,6 +422,8 @@ plots.show([cat, waves, last.image], ["photograph", "painting", "painted, unsort
 # |---|---|---|
 # | layers | `style_layers=[…]` | shallow: colors, grain; deep: large pieces |
 # | $\alpha : \beta$ | `alpha`, `beta` | photograph against painting |
+# | TV | `gamma` | smoother, without the finest lines |
+# | budget | `steps` | first colors, then shapes |
 # | $\mu, \sigma, \Sigma$ | `statistic="mean_std"`, `"covariance"` | each channel alone; pairs |
 # | sorted | `statistic="sliced"` | whole distributions |
 # | pieces | `statistic="patches"` | the painting's own pieces |
@@ -417,9 +433,15 @@ plots.show([cat, waves, last.image], ["photograph", "painting", "painted, unsort
 #
 # ## Before you go
 #
-# 1. The three strangers of the beginning: layers, stroke size, statistic. Which is which?
+# 1. The three strangers of the beginning: which is which?
 # 2. Two styles by weight: is that one style, the mean of the two Gram matrices?
 # 3. Why can sums over positions be computed in tiles, and sorted values not?
 #
-# All this took many evaluations. Can a network learn to paint in *one* pass? That is
+# <details><summary>The strangers</summary>
+#
+# patches · smaller strokes · `relu1_1` alone
+#
+# </details>
+#
+# Many evaluations. Can a network learn to paint in *one* pass? That is
 # **[08 · One-pass networks](08_one_pass_networks.ipynb)**.

@@ -71,8 +71,9 @@ for act in (clear, fog):
 #
 # $$y_{bc} = \gamma_c\,\frac{x_{bc} - \mu_{bc}}{\sqrt{\sigma^2_{bc} + \varepsilon}} + \beta_c$$
 #
-# $\mu_{bc}$ and $\sigma^2_{bc}$: mean and variance of channel $c$ of picture $b$, over its positions. Whatever contrast went in, it is gone.
-# A scale $\gamma_c$ and a shift $\beta_c$, which are learned, give each channel a new one: that of the style. (Ulyanov et al. 2016)
+# $\mu_{bc}$ and $\sigma^2_{bc}$: mean and variance of channel $c$ of picture $b$, over its positions; $\varepsilon$ is tiny, against
+# division by zero. Whatever contrast went in, it is gone. A scale $\gamma_c$ and a shift $\beta_c$, which are learned (no relatives of
+# lesson 04's weights), give each channel a new one: that of the style. (Ulyanov et al. 2016)
 
 # %%
 def instance_norm(act, scale, shift, eps=1e-5):
@@ -90,7 +91,8 @@ print(instance_norm(clear, one, zero).flatten(), instance_norm(fog, one, zero).f
 # ## The same by a loop, and by the library
 #
 # The loop takes one picture and one channel at a time. Batch normalization, the usual choice in networks that name objects, differs in a
-# single point: mean and variance run over *all* pictures of the batch.
+# single point: mean and variance run over *all* pictures of the batch. Once trained, it no longer looks: it takes the averages that it
+# remembers from training.
 
 # %%
 def by_loop(act, scale, shift):
@@ -197,8 +199,8 @@ def train(net, steps=90, alpha=0.6, rates=(0.02, 0.005)):
 #
 # ## The real thing
 #
-# Two networks learn the same style from the same crops, half a minute in all. They differ in nothing but their normalization. The cat
-# they have never seen.
+# Two networks learn the same style from the same crops, half a minute in all. They differ in nothing but their normalization. (Each
+# point of a curve is a mean of 15 steps.) The cat they have never seen.
 
 # %%
 names = ["astronaut", "coffee", "motorcycle", "rocket"]
@@ -227,24 +229,24 @@ print("batch, the style is further off:", errors[1] > 1.2 * errors[0],
 # %% [markdown]
 # *Middle: the same painting twice, so **b**. Right: paler in fog, since batch normalization divides by the usual contrast of the
 # photographs it was trained with, not by this one's.* A painting's contrast belongs to its style; the photograph's must go first. That
-# is why instance normalization wins.
+# is why instance normalization wins, and why the article advises it.
 #
 # ## Explore
 #
-# *Run* trains both beside each other. Move the contrast while they learn, and afterwards.
+# The two from above: turn the contrast. *Run* trains two fresh, smaller ones; you can turn it while they learn, too.
 
 # %%
-NormExplorer(norm=instance_norm)
+NormExplorer(norm=instance_norm, nets=nets, style="starry")
 
 # %% [markdown]
 # ## What changed? Why?
 #
-# At 100 % batch normalization paints something, too. Why is its loss higher even there?
+# At 100 % batch normalization paints something, too. Why did its loss stay higher even while it trained, at full contrast?
 #
 # <details><summary>Answer</summary>
 #
 # Every crop of a batch has another contrast, and all are divided by the same number. So the network must *learn* to recognize a
-# crop's contrast and to undo it. It has better things to learn, and an arithmetic mean does that for nothing.
+# crop's contrast and to undo it. It has better things to learn. Instance normalization undoes it for nothing.
 #
 # </details>
 
@@ -319,16 +321,28 @@ check_residual_block(residual_block)
 # </details>
 # <details><summary>Help, I get …</summary>
 #
-# *“size of tensor a must match”*: two convolutions without padding shrink the picture by four. *“changes the tensor”*: `x += …` writes into the caller's x.
+# *“size of tensor a must match”*: without padding the picture shrinks by four. *“changes the tensor”*: `x += …` writes into the caller's x.
 #
 # </details>
+#
+# ## Eleven hands
+#
+# Scales and shifts hold a style's contrast. Also the style?
+
+# %%
+shares = {"starry": 1, "2 : 1": 2 / 3, "1 : 2": 1 / 3, "woodcut": 0}
+row = [painter(photo, {"starry": share, "woodcut": 1 - share}) for share in shares.values()]
+numbers = sum(m.scale.shape[1] + m.shift.shape[1] for m in painter.modules() if hasattr(m, "scale"))
+kernels = sum(p.numel() for p in painter.parameters() if p.ndim == 4)
+print(f"a style: {numbers} numbers, the kernels that all share: {kernels}")
+plots.show(row, [*shares])
 
 # %% [markdown]
 # ## Exercise 8.3 · One network, many styles
 # ●●○ · 6 minutes
 #
-# If scales and shifts hold the contrast of a style, can they hold the style? The painter has one set of kernels, and tables of scales and
-# shifts with a row for each style. (Dumoulin et al. 2017) Numbers can be mixed: half of `starry`'s plus half of `woodcut`'s.
+# They can. The painter has one set of kernels, and at each normalization two tables, scales and shifts, with a row for each style.
+# (Dumoulin et al. 2017) Numbers can be mixed: `2 : 1` has two thirds of `starry`'s plus one third of `woodcut`'s.
 #
 # Given the tables, and weights for each picture, mix, then normalize. Take the weights as they are.
 
@@ -345,39 +359,39 @@ check_mixed_norm(mixed_norm)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# Each picture wants one scale for each channel: a sum over styles, weight times row. A product of two matrices is just that.
+# One scale for each channel: a sum over styles, weight times row. A product of matrices is just that.
 #
 # </details>
 # <details><summary>Second hint</summary>
 #
-# Weights [B, S] times a table [S, C] gives [B, C], which is what `instance_norm` takes. Twice, and it is one line.
+# [B, S] times [S, C] gives [B, C], which `instance_norm` takes.
 #
 # </details>
 # <details><summary>Help, I get …</summary>
 #
-# *“mat1 and mat2 shapes cannot be multiplied”*: the weights stand on the left. *“all pictures get the first one's mixture”*: keep all rows of `weights`.
+# *“the product does not fit”*: weights stand on the left. *“the first one's mixture”*: keep all rows of `weights`.
 #
 # </details>
-
-# %% [markdown]
+#
 # ## With your own functions
 #
-# Your mixture in the painter, at each of its normalizations: while it is a stub, the explorer says so. Then your `normalized` in a
-# network in training, against batch normalization. Try `"layer"` in its place: does fog still go away?
+# Your mixture in the painter. Then your `normalized` in the trained network. Try `"layer"` there: does fog still go away?
 
 # %%
 MixExplorer(mixed_norm=mixed_norm)
 
 # %%
-NormExplorer(norm=lambda act, scale, shift: (
-    normalized(act, "instance") * scale[..., None, None] + shift[..., None, None]))
+def mine(act, scale, shift):
+    return normalized(act, "instance") * scale[..., None, None] + shift[..., None, None]
+
+
+NormExplorer(norm=mine, nets=nets, style="starry")
 
 # %% [markdown]
 # ## Break it
 #
-# A style is 1344 numbers, the explorer says, beside a network of 343 thousand. Is it a bag of numbers? We deal `starry`'s scales and
-# shifts to other channels, the same numbers in each layer. And we fill borders with zeros instead of mirroring them. Which will hurt more?
-# Guess first.
+# A style is 1344 numbers. Is it a bag of numbers? We deal `starry`'s scales and shifts to other channels, the same numbers in each
+# layer. And we fill borders with zeros instead of mirroring them. Which will hurt more? Guess first.
 
 # %%
 torch.manual_seed(0)
@@ -387,17 +401,20 @@ for module in dealer.modules():
         order = torch.randperm(module.scale.shape[1])
         module.scale.data, module.shift.data = module.scale[:, order], module.shift[:, order]
 pad, F.pad = F.pad, lambda x, sides, mode: pad(x, sides)        # zeros, whatever was asked for
-painted, dealt, framed = pictures["starry"], dealer(photo, "starry"), painter(photo, "starry")
-F.pad = pad
-far = nst.style_error(dealt, starry, features)
-change = (framed - painted).abs().mean(dim=(0, 1))              # [H, W]
+try:
+    framed = painter(photo, "starry")
+finally:
+    F.pad = pad
+painted, dealt = pictures["starry"], dealer(photo, "starry")
+far, change = nst.style_error(dealt, starry, features), (framed - painted).abs().mean(dim=(0, 1))
 print("dealt, the style error is more than doubled:", far > 2 * after)
 print("zeros, five times as much at the rim as inside:",
       bool(change[:2].mean() > 5 * change[64:-64, 64:-64].mean()))
-plots.show([painted, dealt, framed], ["starry", "dealt to other channels", "zeros around"])
+titles = ["starry", "dealt", "zeros around", "where zeros changed it"]
+plots.show([painted, dealt, framed, change.clamp(max=0.1)], titles)
 
 # %% [markdown]
-# *No: each channel wants its own. Zeros darken the rim, and the rim only.*
+# *No: each channel wants its own numbers. Zeros are seen, and painted: a bright frame in the fourth picture, and little inside.*
 #
 # ## A style of your own
 #

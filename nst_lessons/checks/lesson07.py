@@ -4,6 +4,7 @@ import itertools
 import math
 
 import torch
+from torch.nn import functional as F
 
 from .verdict import Wrong, attempt, differentiable, exercise, same, untouched
 
@@ -24,13 +25,14 @@ def check_combinations(combinations):
     """Tries combinations({name: [values]}) → [{name: value, …}, …] with one, two and three names."""
     for kept in _GRIDS:
         grid, truth = copy.deepcopy(kept), _nested(kept)                # what the function gets may be spoiled, the next call's must not be
-        found = attempt(combinations, grid, on=f"a grid of {len(grid)} name{'s' if len(grid) > 1 else ''}")
+        found = _found(combinations, grid)
         if grid != kept:
             raise Wrong("your function changes the grid that it is given")
         if found is None:
             raise Wrong("the answer is None: does every path of your function `return` something?")
         if not isinstance(found, list):
-            raise Wrong(f"a list is wanted, this is a {type(found).__name__}: what can be walked through only once is of no use for a sheet")
+            once = ": what can be walked through only once is of no use for a sheet" if hasattr(found, "__next__") else ""
+            raise Wrong(f"a list is wanted, this is a {type(found).__name__}{once}")
         if found == truth:
             continue
         _name_the_slip(found, truth, grid)
@@ -38,6 +40,16 @@ def check_combinations(combinations):
     found[0]["alpha"] = "changed"
     if found[1]["alpha"] != 2 or combinations({"alpha": [1, 2], "steps": [5]})[0]["alpha"] != 1:
         raise Wrong("the combinations share one dictionary: whoever changes the first changes the others too; make a new one for each")
+
+
+def _found(combinations, grid):
+    try:
+        return attempt(combinations, grid, on=f"a grid of {len(grid)} name{'s' if len(grid) > 1 else ''}")
+    except Wrong as wrong:
+        if isinstance(wrong.__cause__, KeyError):
+            raise Wrong(f"your function asks for the name {wrong.__cause__}, which this grid has not: a grid may have any names, "
+                        f"here {', '.join(grid)}; go through those that are there") from wrong.__cause__
+        raise
 
 
 def _name_the_slip(found, truth, grid):
@@ -48,6 +60,15 @@ def _name_the_slip(found, truth, grid):
         raise Wrong(f"you went through all lists at once, first with first, second with second: {lengths} makes {len(truth)} combinations, not {len(found)}")
     if len(found) > 1 and all(one == found[0] for one in found) and len(found) == len(truth):
         raise Wrong("all combinations are the same: it is one dictionary, filled again and again; make a new one for each")
+    if any(value in list(grid) for one in found for value in one.values() if isinstance(value, str)):
+        raise Wrong("names and values have changed places: in {name: value} the name comes first, as in zip(names, values)")
+    letters = set("".join(grid))
+    if found and all(isinstance(value, str) and value in letters for one in found for value in one.values()):
+        raise Wrong("you combined the letters of the names: walking through a dictionary gives its names; its lists of values are `grid.values()`")
+    if found == truth[:1]:
+        raise Wrong(f"{lengths} makes {len(truth)} combinations, yours is the first alone: does `return` stand inside the loop?")
+    if found == [{name: [value] for name, value in one.items()} for one in truth]:
+        raise Wrong("each value stands in a list of its own: take it out")
     if any(set(one) != set(grid) for one in found):
         raise Wrong(f"a combination has a value for each name ({', '.join(grid)}), one of yours has {', '.join(map(str, found[0])) or 'none'}")
     if any(isinstance(one[name], list) and one[name] == grid[name] for one in found for name in grid):
@@ -94,6 +115,18 @@ def _moved(picture, matrix, old, new):
     return (matrix @ (values - old) + new).reshape(picture.shape).float()
 
 
+def _stretched(picture):
+    return (picture - picture.min()) / (picture.max() - picture.min())
+
+
+_SHAPES = {
+    "must match the size of tensor b (3)": "a mean [3] does not fit the colors [3, H·W]: it needs keepdim=True",
+    "cannot be multiplied (3x63 and 3x3)": "a 3 × 3 matrix stands on the left of the colors [3, H·W]",
+    "expected input to have two or fewer": "torch.cov wants a matrix, here [3, H·W], each column a color",
+}
+_ONE_DIVISOR = "one covariance is ÷ (H·W − 1) and the other ÷ H·W; ÷ H·W is wanted of both (`correction=0` in torch.cov)"
+
+
 @exercise("7.2", "mean and covariance of the colors are the photograph's, and every value is one that a picture can have.")
 def check_match_color(match_color):
     """Tries match_color(style, photo) → the style in the photograph's colors, Σ′^½ Σ^-½ (x − μ) + μ′, clamped."""
@@ -103,11 +136,18 @@ def check_match_color(match_color):
         (_, _, plain_cov), (_, _, plain_target) = _statistics(style, 1), _statistics(photo, 1)
         white, color = _power(cov, -0.5), _power(target, 0.5)
         by_channel = torch.diag((target.diagonal() / cov.diagonal()).sqrt())
+        by_channel_too = torch.diag((plain_target.diagonal() / plain_cov.diagonal()).sqrt())
+        grams = [values @ values.T / values.shape[1] for values in (style[0].flatten(1).double(), photo[0].flatten(1).double())]
+        moved = lambda matrix, old=mean, new=other: _moved(style, matrix, old, new).clamp(0, 1)
         lower = torch.linalg.cholesky(target) @ torch.linalg.inv(torch.linalg.cholesky(cov))
-        answer = untouched(match_color, style, photo)
+        answer = untouched(match_color, style, photo, crashes=_SHAPES)
+        if isinstance(answer, torch.Tensor) and answer.isnan().any() and (cov < 0).any():
+            raise Wrong("the matched picture holds NaN: did you take the root of each entry (** 0.5)? The root of a matrix is power(matrix, 0.5)")
         same(answer, _moved(style, color @ white, mean, other).clamp(0, 1), "the matched picture", [
             ("each channel got its own mean and deviation; how channels vary together stayed the painting's: use the whole covariance",
-             _moved(style, by_channel, mean, other)),
+             moved(by_channel)),
+            ("each channel got its own mean and deviation; how channels vary together stayed the painting's: use the whole covariance",
+             moved(by_channel_too)),
             ("the painting's mean was added again; it is to get the photograph's, μ′", _moved(style, color @ white, mean, mean)),
             ("no mean is added at the end: after whitening it is 0, and the photograph's μ′ is wanted", _moved(style, color @ white, mean, 0 * mean)),
             ("no mean is added at the end, and then values below 0 were clamped: add the photograph's μ′",
@@ -123,6 +163,21 @@ def check_match_color(match_color):
             ("that is the way by Cholesky factors: it has the right mean and covariance too, but turns the colors; here symmetric roots are wanted", _moved(style, lower, mean, other)),
             ("covariances ÷ (H·W − 1); here ÷ H·W is wanted (`correction=0` in torch.cov)",
              _moved(style, _power(plain_target, 0.5) @ _power(plain_cov, -0.5), mean, other)),
+            (_ONE_DIVISOR, moved(_power(plain_target, 0.5) @ white)),
+            (_ONE_DIVISOR, moved(color @ _power(plain_cov, -0.5))),
+            ("one mean is taken over all channels; each channel has its own: mean(1, keepdim=True)", moved(color @ white, mean.mean(), other.mean())),
+            ("the exponents are exchanged: Σ^-½ takes the painting's out, Σ′^½ puts the photograph's in", moved(_power(target, -0.5) @ _power(cov, 0.5))),
+            ("both exponents are 0.5; the painting's covariance is to be taken out: -0.5", moved(color @ _power(cov, 0.5))),
+            ("both exponents are -0.5; the photograph's covariance is to be put in: 0.5", moved(_power(target, -0.5) @ white)),
+            ("the painting's exponent is -1; -½ is wanted, -0.5", moved(color @ _power(cov, -1))),
+            ("the photograph's mean was taken away from the painting's colors; the painting's own is to be taken away, μ", moved(color @ white, other)),
+            ("the two matrices are multiplied entry by entry (*); as matrices they are multiplied by @", moved(color * white)),
+            ("these are Gram matrices; a covariance is taken around the mean: torch.cov", moved(_power(grams[1], 0.5) @ _power(grams[0], -0.5))),
+            ("clamp comes last: here values were clamped before the mean was added", (_moved(style, color @ white, mean, 0 * mean).clamp(0, 1).double()
+                                                                               + other.reshape(1, 3, 1, 1))),
+            ("the right colors at the wrong places: [H·W, 3] was read as if it were [3, H·W]",
+             moved(color @ white)[0].flatten(1).T.reshape(style.shape)),
+            ("values were stretched to [0, 1]; what lies outside is only cut off: clamp(0, 1)", _stretched(_moved(style, color @ white, mean, other))),
             ("that is the photograph in the painting's colors: the painting is to be changed", _moved(photo, _power(cov, 0.5) @ _power(target, -0.5), other, mean)),
             ("the picture was not changed at all", style),
             ("the shape is lost: reshape [3, H·W] back to the painting's", _moved(style, color @ white, mean, other)[0].flatten(1)),
@@ -158,6 +213,15 @@ def _slices(act, target, directions):
     return mine, theirs.expand_as(mine)
 
 
+_CRASHES = {
+    "to be: [1, 3] but got: [1, 2]": "`target` is projected and sorted already: take it as it is",
+    "to be: [2, 2] but got: [2, 3]": "the directions [C, K] stand the wrong way round: directions.T @ … gives K rows",
+    "Got 3D input, but bilinear": "the target [1, K, M'] has rows, not pictures: mode=\"linear\"",
+    "return_types.sort": "`.sort()` gives two things, the values and where they stood: take its `.values`",
+    "cannot be converted to Scalar": "one number for each picture is wanted, a tensor [B]: leave out .item() and float()",
+}
+
+
 @exercise("7.3", "sorted against sorted, whatever their sizes, one number for each picture; and a gradient gets through.")
 def check_sliced(sliced):
     """Tries sliced(act, target, directions) → [B], the mean squared difference, with target sorted, of the same and of other sizes."""
@@ -170,6 +234,7 @@ def check_sliced(sliced):
         truth = squares.mean(dim=(1, 2))
         few = min(mine.shape[2], target.shape[2])
         nearest = target[..., [math.floor(i * target.shape[2] / mine.shape[2]) for i in range(mine.shape[2])]]
+        corners = F.interpolate(target, mine.shape[2], mode="linear", align_corners=True)
         back = torch.stack([torch.stack([_along(row, target.shape[2]) for row in one]) for one in mine])
         slips = [
             ("the picture's values are not sorted: place is compared with rank; take sorted_projections of it", (raw - theirs).pow(2).mean(dim=(1, 2))),
@@ -187,9 +252,18 @@ def check_sliced(sliced):
             ("the pictures of the batch are averaged: one number for each, shape [B]", truth.mean()),
             ("the pictures of the batch are summed: one number for each, shape [B]", truth.sum()),
             ("one number for each direction; their mean is wanted too", squares.mean(dim=2)),
+            ("the batch is averaged and the directions are left; one number for each picture is wanted: dim=(1, 2)", squares.mean(dim=(0, 2))),
+            ("one number for each value; their mean is wanted too: dim=(1, 2)", squares.mean(dim=1)),
+            ("the differences are not squared, so those above and those below cancel", (mine - theirs).mean(dim=(1, 2))),
+            ("the target is drawn with align_corners=True; here the usual way is wanted, without it", (mine - corners).pow(2).mean(dim=(1, 2))),
+            ("sorted along the directions (dim=1); each direction's values are to be sorted: dim=2", (raw.sort(dim=1).values - theirs).pow(2).mean(dim=(1, 2))),
+            ("argsort gives places, not values: take .sort(dim=2).values", (raw.argsort(dim=2) - theirs).pow(2).mean(dim=(1, 2))),
+            ("the channels were sorted before they were projected: project first, then sort",
+             (_projected(act.flatten(2).sort(dim=2).values[..., None], directions) - theirs).pow(2).mean(dim=(1, 2))),
+            ("you divided by the target's own size; here no scale is wanted", truth / theirs.pow(2).mean(dim=(1, 2))),
             ("that is the square of the mean difference: square first, then take the mean", (mine - theirs).mean(dim=(1, 2)).pow(2)),
         ]
-        same(untouched(sliced, act, target, directions), truth, f"the distance of {list(shape)} from {target.shape[2]} values in each direction",
+        same(untouched(sliced, act, target, directions, crashes=_CRASHES), truth, f"the distance of {list(shape)} from {target.shape[2]} values in each direction",
              [slip for slip in slips if slip[1].shape != truth.shape or not torch.allclose(slip[1], truth)])
     act, directions = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(9)), torch.eye(3)
     differentiable(sliced, act, torch.rand(1, 3, 20).sort(dim=2).values, directions, what="your distance")

@@ -27,13 +27,20 @@ def exercise(number, right):
                 check(*answers, **options)
             except Wrong as wrong:
                 raise Wrong(f"Exercise {number}: {wrong}") from None
-            except NotImplementedError:
+            except NotImplementedError as error:
+                if not is_a_stub(error):
+                    raise Wrong(f"Exercise {number}: {_crash(error)}") from error
                 raise NotWritten(f"Exercise {number} is not written yet: replace the line `raise NotImplementedError(…)` "
                                  "with your own, run that cell, then this one again") from None
             print(f"✓ Exercise {number}: {right}")
         checked.exercise = number
         return checked
     return decorate
+
+
+def is_a_stub(error):
+    """True for what a stub raises; torch too raises NotImplementedError, for a mode that an input of this shape cannot have, say."""
+    return isinstance(error, NotImplementedError) and (not str(error) or str(error).startswith("Exercise"))
 
 
 # Messages of torch that would lead astray here, and what to say instead.
@@ -44,12 +51,17 @@ def attempt(function, *args, on=""):
     """function(*args); a crash becomes Wrong, with the error in one line. `on`: what it was tried on, for the message."""
     try:
         return function(*args)
-    except (NotImplementedError, Wrong):
-        raise
     except Exception as error:
-        text = " ".join(str(error).split())
-        text = next((words for told, words in _PLAIN.items() if told in text), text)
-        raise Wrong(f"your function stops{f' on {on}' if on else ''} with {type(error).__name__}: {text}") from error
+        if isinstance(error, Wrong) or is_a_stub(error):
+            raise
+        raise Wrong(_crash(error, on)) from error
+
+
+def _crash(error, on=""):
+    """One line about a function that stopped."""
+    text = " ".join(str(error).split())
+    text = next((words for told, words in _PLAIN.items() if told in text), text)
+    return f"your function stops{f' on {on}' if on else ''} with {type(error).__name__}: {text}"
 
 
 def same(answer, truth, what="the answer", slips=(), rtol=1e-4, atol=1e-6):
@@ -90,10 +102,16 @@ def differentiable(function, *args, what="the answer"):
         raise Wrong(f"the gradient of {what} is zero everywhere: does it still depend on what goes in?")
 
 
-def untouched(function, *args, what="your function"):
-    """function(*args), with Wrong when it has written into one of the tensors that it was given."""
+def untouched(function, *args, what="your function", crashes=None):
+    """function(*args), with Wrong when it has written into one of the tensors that it was given.
+
+    crashes: {part of torch's message: what it means here}, for messages that say too little.
+    """
     before = [one.clone() if isinstance(one, torch.Tensor) else one for one in args]
-    out = attempt(function, *args)
+    try:
+        out = attempt(function, *args)
+    except Wrong as wrong:
+        raise Wrong(next((words for told, words in (crashes or {}).items() if told in str(wrong)), str(wrong))) from wrong.__cause__
     for one, copy in zip(args, before):
         if isinstance(one, torch.Tensor) and not torch.equal(one, copy):
             raise Wrong(f"{what} changes the tensor that it is given; make a new one instead (no +=, no trailing-underscore methods)")

@@ -63,8 +63,20 @@ def _output(args):
         raise ValueError(f"there is no folder {str(output.parent)!r} to write {output.name} in")
     if not args.minutes > 0:
         raise ValueError(f"--minutes {args.minutes:g}: give a number over 0; 6 are usual")
+    if args.alpha is not None and not args.alpha >= 0:
+        raise ValueError(f"--alpha {args.alpha:g}: give a number of at least 0; 0.2 is usual")
+    if "=" in (args.name or ""):
+        raise ValueError(f"--name {args.name!r}: a name without =, which 'nst-lessons fast --mix' wants for itself")
     if args.sample and pathlib.Path(args.sample).suffix.lower() not in {".png", ".jpg", ".jpeg", ".webp"}:
         raise ValueError(f"cannot write {args.sample!r}: the sample's name must end in .png, .jpg or .webp")
+    if args.sample and not pathlib.Path(args.sample).resolve().parent.is_dir():
+        raise ValueError(f"there is no folder {str(pathlib.Path(args.sample).parent)!r} to write the sample in")
+    trial = output.with_name(output.name + ".checkpoint.partial")              # the longest name that will be written
+    try:
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        raise ValueError(f"cannot write in {str(output.parent)!r} ({error.strerror}); give -o another folder or a shorter name") from None
     return output
 
 

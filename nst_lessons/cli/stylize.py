@@ -1,9 +1,11 @@
 """`nst-lessons stylize CONTENT STYLE -o OUT`: a photograph, painted. Ctrl-C keeps what was painted; --resume goes on."""
 import argparse
+import contextlib
 import os
 import pathlib
 import sys
 import time
+import warnings
 
 _SIZE = 512              # px
 _SAVE_EVERY = 5          # s between checkpoints: a kill loses at most that, or one evaluation
@@ -27,7 +29,7 @@ def add(commands):
 def add_settings(p, size=_SIZE):
     """The options that say how to paint, one for each of Settings' fields but the pictures."""
     p.add_argument("--size", type=int, help=f"longer side in px (default {size})")
-    p.add_argument("--alpha", type=float, help="weight of content (default 0.05): more keeps the photograph")
+    p.add_argument("--alpha", type=float, help="weight of content (default 0.03): more keeps the photograph")
     p.add_argument("--beta", type=float, help="weight of style (default 1)")
     p.add_argument("--gamma", type=float, help="weight of total variation (default 0.15): more is smoother")
     p.add_argument("--steps", type=int, help="evaluations of the objective in all (default 200)")
@@ -35,6 +37,12 @@ def add_settings(p, size=_SIZE):
     p.add_argument("--preserve-color", nargs="?", const=True, choices=["luminance", "match"],
                    help="keep the photograph's colors: put back at the end (luminance, also without a word), or given to the "
                         "painting first (match)")
+    p.add_argument("--mask", dest="masks", action="append", metavar="FILE|RECIPE",
+                   help="paint only there: a picture (white is painted), background, subject, rectangle:0.1,0.2,0.9,0.8, cluster:1/3, … "
+                        "(nst_lessons.regions.masks has them all); given once for each style, every style gets a region of its own")
+    p.add_argument("--untouched", action="store_const", const=True,
+                   help="outside of the masks keep the photograph to the pixel, at its own size")
+    p.add_argument("--feather", type=float, help="how softly the painted part begins with --untouched, as a share of the longer side (default 0.01)")
     p.add_argument("--style-weights", type=_numbers, metavar="W,W", help="how several styles are mixed, e.g. 0.7,0.3")
     p.add_argument("--backbone", help="network (default tiny); others: vgg19, vgg16, resnet50, squeezenet1_1, "
                                       "mobilenet_v3_small, random")
@@ -96,12 +104,13 @@ def _paint(args, group=None):
     if rank == 0:
         _check_output(output, settings)
     photo, styles = _pictures(settings)
+    photo = settings.content if settings.masks else photo                  # masks look at the whole file, and what is untouched is its own size
     notes = output.with_name(output.name + ".checkpoint")
     state = _resumed(notes, settings, args.resume)
     processes.agree(state["done"] + state["step"]["evaluations"] if state else -1, "the checkpoint that they go on from", group)
     here, bar, saved = None, None, time.monotonic()
     try:
-        for last in paint(photo, styles, settings, state=state, group=group):
+        for last in _told(paint(photo, styles, settings, state=state, group=group), rank):
             here = {"settings": settings.to_json(), "state": last.state()}         # now, as Ctrl-C may come amid the next step
             bar = _shown(last, bar or _bar(last.steps, args.quiet or rank > 0))    # not before: bad input gets one line
             if rank == 0 and time.monotonic() - saved > _SAVE_EVERY:
@@ -126,6 +135,14 @@ def _paint(args, group=None):
     if rank == 0:
         save_image(finish(last.image, photo, settings), output, settings)
         notes.unlink(missing_ok=True)
+
+
+def _told(steps, rank):
+    """The steps of a painting; what it warns of (a region too small for a layer) becomes one line above the bar, in the first process."""
+    from tqdm.auto import tqdm
+    with contextlib.closing(steps), warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: rank or tqdm.write(f"nst-lessons: {message}", file=sys.stderr)
+        yield from steps
 
 
 def _save_by(rank, here, notes):
@@ -168,7 +185,7 @@ def _check_output(output, settings):
         raise ImageError(f"there is no folder {str(output.parent)!r} to write {output.name} in")
     if output.is_dir():
         raise ImageError(f"{str(output)!r} is a folder; give -o the name of a picture in it")
-    for source in (settings.content, *_styles(settings), settings.init):
+    for source in (settings.content, *_styles(settings), settings.init, *(one.removeprefix("not ") for one in settings.masks or [])):
         if output.exists() and os.path.exists(source) and os.path.samefile(source, output):
             raise ImageError(f"{str(output)!r} is one of the pictures to paint from; give -o another name")
     trial = output.with_name(output.name + ".checkpoint.partial")          # the longest name that we shall write
@@ -183,9 +200,10 @@ def _check_output(output, settings):
 def _pictures(settings):
     """Loads everything first: a bad file is told before the painting starts."""
     from ..images import load_image
-    from ..stylize import style_side
-    size = style_side(settings.size, settings)
-    return load_image(settings.content, size=settings.size), [load_image(one, size=size) for one in _styles(settings)]
+    from ..stylize import regions, style_side
+    size, photo = style_side(settings.size, settings), load_image(settings.content, size=settings.size)
+    regions(settings.content, photo.shape[2:], settings)
+    return photo, [load_image(one, size=size) for one in _styles(settings)]
 
 
 def _styles(settings):

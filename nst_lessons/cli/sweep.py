@@ -5,7 +5,7 @@ import json
 import pathlib
 import sys
 
-from .stylize import _check_output, _settings, add_settings
+from .stylize import _check_output, _pictures, _settings, add_settings
 
 _SIZE = 256                                                    # px, as many small pictures say more than a few large ones
 
@@ -56,6 +56,8 @@ def run(args):
     from ..sweep import sweep
     output, settings = pathlib.Path(args.output), _settings(args, _SIZE)
     _check_output(output, settings)
+    if not {"content", "style"} & dict(args.grid).keys():
+        _pictures(settings)                                    # one that cannot be read is told by its own name, before the bar begins
     folder = pathlib.Path(args.folder or output.with_name(f"{output.stem}-cells"))
     options = {name: settings[name] for name in settings.keys() if name not in ("content", "style")}
     try:

@@ -1,9 +1,12 @@
 """The explorers: widgets that let a learner turn the knobs. They, and nothing else in the package, need ipywidgets."""
 try:
-    import ipywidgets as _ipywidgets  # noqa: F401: only to say at once what is missing
+    import anywidget as _anywidget  # noqa: F401: only to say at once what is missing
+    import ipywidgets as _ipywidgets  # noqa: F401
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(f'the explorers need {error.name}: pip install "nst_lessons[lab]"', name=error.name) from None
 
+from .any_style import AnyStyleExplorer
+from .attention import AttentionExplorer
 from .compare import BeforeAfter
 from .drawing import side_by_side
 from .feature_maps import FeatureMapExplorer
@@ -15,6 +18,9 @@ from .norms import NormExplorer
 from .painting import PaintingExplorer
 from .pictures import PictureExplorer
 from .playground import Playground
+from .regions import RegionExplorer
+from .scale import ScaleExplorer
 
-__all__ = ["BeforeAfter", "FeatureMapExplorer", "GramExplorer", "LayerLab", "LossExplorer", "MixExplorer", "NormExplorer",
-           "PaintingExplorer", "PictureExplorer", "Playground", "side_by_side"]
+__all__ = ["AnyStyleExplorer", "AttentionExplorer", "BeforeAfter", "FeatureMapExplorer", "GramExplorer", "LayerLab", "LossExplorer", "MixExplorer",
+           "NormExplorer", "PaintingExplorer", "PictureExplorer", "Playground", "RegionExplorer", "ScaleExplorer",
+           "side_by_side"]

@@ -5,6 +5,7 @@ import math
 import ipywidgets as widgets
 
 from ..images import load_image
+from ..losses import DEFAULT_FACTORS
 from ..samples import samples
 
 _LABEL = {"description_width": "124px"}
@@ -26,6 +27,13 @@ def log_slider(label, value, tooltip):
     middle = math.log10(value)
     return widgets.FloatLogSlider(value, base=10, min=middle - 2, max=middle + 2, step=0.1, readout_format=".2",
                                   description=label, tooltip=tooltip, style=_LABEL, layout=_FILL)
+
+
+def factor_sliders():
+    """Sliders for alpha, beta and gamma, with their defaults in the middle."""
+    alpha, beta, gamma = DEFAULT_FACTORS["relative"]
+    return (log_slider("alpha (content)", alpha, "more keeps the photograph"), log_slider("beta (style)", beta, "more takes over the painting"),
+            log_slider("gamma (smooth)", gamma, "weight of total variation: more is smoother"))
 
 
 def round_off(value):

@@ -45,9 +45,9 @@ class Explorer(Guarded):
 
     A subclass makes its controls, then calls `super().__init__(controls)`, and has `draw()` → (picture, one line about it).
     picture: [1, 3, H, W] in [0, 1], or a Pillow image. Controls are attributes too, so `explorer.layer.value = "relu3_1"` works.
-    `width`: px, at most, of the picture on the screen.
+    `width`: px, at most, of the picture on the screen; `still`: of the longer side of the one that a notebook saves.
     """
-    width = 640
+    width, still = 640, 560
 
     def __init__(self, controls, width=None):
         super().__init__()
@@ -86,7 +86,7 @@ class Explorer(Guarded):
     def _repr_mimebundle_(self, **kwargs):
         """The widget; and for a reader without a kernel the picture as it is now, and one line that never changes."""
         picture = self.shown.copy()
-        picture.thumbnail((560, 560))
+        picture.thumbnail((self.still, self.still))
         few = picture.convert("RGB").quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)    # keeps thin curves' colors
         small = encoded(few, "png", optimize=True)
         return self.widget._repr_mimebundle_(**kwargs) | {"text/plain": repr(self), "image/png": base64.b64encode(small).decode()}

@@ -16,7 +16,7 @@ from .background import Background, Pace, Stopped, attentive_features
 from .canvas import PAPER, note, sheet
 from .canvas import photo as photo_of
 from .captions import ask, in_plain_words, stem
-from .controls import choice, load_sample, log_slider, round_off
+from .controls import choice, factor_sliders, load_sample, round_off
 from .explorer import Guarded, encoded
 
 LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
@@ -74,9 +74,7 @@ class LayerLab(Guarded):
                                                   layout={"flex": "1 1 auto", "width": "auto", "min_width": "0"}) for name in layers}
         self.content = {name: widgets.Checkbox(True, description=f"content {name}", indent=False, layout={"width": "160px"},
                                                tooltip=f"is content measured at {name}?") for name in CONTENT}
-        self.alpha = log_slider("alpha (content)", 0.05, "more keeps the photograph")
-        self.beta = log_slider("beta (style)", 1.0, "more takes over the painting")
-        self.gamma = log_slider("gamma (smooth)", 0.15, "weight of total variation: more is smoother")
+        self.alpha, self.beta, self.gamma = factor_sliders()
         self.scale = widgets.FloatLogSlider(1, base=2, min=-2, max=2, step=0.5, readout_format=".2", description="stroke size",
                                             tooltip="how large the painting is, compared with the photograph", style=self.alpha.style,
                                             layout={"width": "auto"})
@@ -149,16 +147,24 @@ class LayerLab(Guarded):
             raise
         if own:
             self._try_for_a_stub()
-        if not self._background.start(functools.partial(self._work, settings, own_term(self.distance) if own else None)):
+        if not self._background.start(functools.partial(self._work, settings, own_term(self._asked) if own else None)):
             raise ValueError("the last preview has not ended yet: turn the knob again in a moment")
 
     def _try_for_a_stub(self):
         """What is not written yet, or gives no number, is told at once."""
-        act, style = torch.rand(1, 64, 8, 9), torch.rand(1, 64, 7, 6)
-        found = ask(self.distance, act, style)
+        act, style = torch.rand(1, 64, 8, 9, requires_grad=True), torch.rand(1, 64, 7, 6)
+        if not self._asked(act, style).requires_grad:
+            raise ValueError("no gradient passes through your function, so no picture can follow it: compute with torch alone, without .detach()")
+
+    def _asked(self, act, style_act):
+        """The learner's distance [1]; ValueError, in plain words, when it is no such thing."""
+        found = ask(self.distance, act, style_act)
         if not isinstance(found, torch.Tensor) or found.shape != (1,):
             got = list(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
             raise ValueError(f"your function should return one number for each picture, here [1]; it returned {got}")
+        if not found.isfinite().all():
+            raise ValueError("your function returned NaN or infinity: is something divided by zero?")
+        return found
 
     # --- what it does ------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from ..fast import load_fast
 from ..fast.network import ConditionalNorm
 from .canvas import photo as photo_of
 from .canvas import sheet
+from .captions import ask
 from .controls import choice, load_sample, slider
 from .explorer import Explorer
 
@@ -20,7 +21,7 @@ class MixExplorer(Explorer):
     `mixed_norm(act [1, C, H, W], scales [S, C], shifts [S, C], weights [1, S])` → [1, C, H, W] stands in for all normalizations
     of the network. `size`: px, of the photograph's longer side.
     """
-    width = _SMALL + 12 + _SIDE
+    width, still = _SMALL + 12 + _SIDE, 260          # strokes are packed badly: at full size one notebook would hold 40 kB more
 
     def __init__(self, mixed_norm, photo="astronaut", first="starry", second="woodcut", size=256):
         self.mixed_norm, self.size, self._net = mixed_norm, size, load_fast()
@@ -39,7 +40,7 @@ class MixExplorer(Explorer):
 
     def _normalized(self, norm, act, mix):
         """What the learner's function makes of a layer; ValueError, in plain words, when that is no such thing."""
-        answer = self.mixed_norm(act, norm.scale, norm.shift, mix)
+        answer = ask(self.mixed_norm, act, norm.scale, norm.shift, mix)
         if not isinstance(answer, torch.Tensor) or answer.shape != act.shape:
             got = list(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
             raise ValueError(f"your function should return {list(act.shape)}, it returned {got}")

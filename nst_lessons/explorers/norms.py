@@ -1,5 +1,6 @@
 """Lesson 08: two small networks that differ in their normalization only, side by side while they train."""
 import base64
+import copy
 import functools
 import threading
 
@@ -12,14 +13,14 @@ from ..fast.training import Trainer
 from .background import Background, Pace, Stopped, attentive_features
 from .canvas import note, sheet
 from .canvas import photo as photo_of
-from .captions import in_plain_words
+from .captions import ask, in_plain_words
 from .controls import choice, load_sample, slider
 from .drawing import loss_curves
 from .explorer import Guarded, encoded
 
 LEARN_FROM, SHOWN = ["astronaut", "coffee", "motorcycle", "rocket"], ["cat", "astronaut", "coffee", "motorcycle", "rocket"]
 STYLES = ["waves", "starry", "woodcut", "stained_glass", "wheat_field"]
-_COLORS = {"yours": "#D55E00", "batch": "#0072B2"}
+_COLORS = {"yours": "#0072B2", "batch": "#D55E00"}                  # as in the lesson's own curves
 _SIDE = 178                                                          # px of each picture
 _RECIPE = {"sizes": (64,), "seen": (90, 160), "batch": 4, "lr": 0.02, "table_lr": 5e-3}
 
@@ -29,16 +30,18 @@ class NormExplorer(Guarded):
 
     norm(act [B, C, H, W], scale [1 or B, C], shift [1 or B, C]) → [B, C, H, W]. Run begins, or goes on after Pause; Reset forgets. Photograph
     and contrast can be changed at any time, and the two networks, as they are by then, paint it anew.
+    nets: {"instance": net, "batch": net} trained already in `style`, net(photo) → painting; they are shown until Run, and wherever
+    the first has a `scale` and a `shift`, `norm` normalizes.
     """
 
-    def __init__(self, norm, style="waves", size=128):
+    def __init__(self, norm, style="waves", size=128, nets=None):
         super().__init__()
         self.norm, self.size = norm, size
         self._background, self._free, self._features = Background(), threading.Event(), None
         self._make_controls(style)
         self._connect()
         self._reset()
-        self.guarded(lambda _: self._try())()
+        self.guarded(lambda _: self._begin_with(nets))()
 
     def __repr__(self):
         return f"NormExplorer(norm={getattr(self.norm, '__name__', 'function')})"
@@ -85,13 +88,18 @@ class NormExplorer(Guarded):
         photo = load_sample(self.photo.value, self.size)
         photo = (0.5 + self.contrast.value / 100 * (photo - 0.5)).clamp(0, 1)
         row = [(f"contrast {self.contrast.value} %", photo_of(photo, _SIDE))]
-        for name, trainer in self._trainers.items():
+        for name in self._trainers:
             with torch.no_grad():
-                painted = trainer.average(photo, self._trained)
+                painted = self._painted(name, photo)
             row.append(({"yours": "your normalization", "batch": "batch normalization"}[name], photo_of(painted, _SIDE)))
         self.shown = sheet([row])
         self.picture.value = encoded(self.shown, "jpeg")
         self.curve.value = loss_curves(self._losses, max(self._goal, 1), size=(440, 150), colors=_COLORS)
+
+    def _painted(self, name, photo):
+        if self._ready:
+            return self._ready[name](photo)[..., :photo.shape[2], :photo.shape[3]]
+        return self._trainers[name].average(photo, self._trained)
 
     # --- what it answers ---------------------------------------------------------------------------------------------
 
@@ -115,8 +123,19 @@ class NormExplorer(Guarded):
         """A stub, or an answer of another shape, is told before anything is trained."""
         self._normalized(torch.rand(2, 3, 4, 4), torch.ones(1, 3), torch.zeros(1, 3))
 
+    def _begin_with(self, nets):
+        """Shows networks that are trained already, if there are any."""
+        self._try()
+        if nets is not None:
+            self._ready = {"yours": copy.deepcopy(nets["instance"]).eval(), "batch": copy.deepcopy(nets["batch"]).eval()}
+            for module in self._ready["yours"].modules():
+                if hasattr(module, "scale") and hasattr(module, "shift"):
+                    module.forward = lambda act, module=module: self._normalized(act, module.scale, module.shift)
+            self._show()
+            self.say(f"trained already, in the style {self.style.value}: turn the contrast; Run trains two fresh ones")
+
     def _normalized(self, act, scale, shift):
-        answer = self.norm(act, scale, shift)
+        answer = ask(self.norm, act, scale, shift, name="your normalization")
         if not isinstance(answer, torch.Tensor) or answer.shape != act.shape:
             got = list(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
             raise ValueError(f"your normalization should return {list(act.shape)}, it returned {got}")
@@ -135,6 +154,7 @@ class NormExplorer(Guarded):
             return
         self._end()
         self._try()
+        self._ready = None
         if self._trained != self.style.value or self._done >= self.steps.value:
             self._forget()
         self._goal = self.steps.value
@@ -145,6 +165,7 @@ class NormExplorer(Guarded):
 
     def _forget(self):
         """Two fresh networks, alike in all but their normalization."""
+        self._ready = None
         self._trained, self._goal, self._done, self._losses = self.style.value, self.steps.value, 0, {"yours": [], "batch": []}
         self._features = self._features or attentive_features(self._gate)
         styles, photos = {self._trained: load_sample(self._trained, 160)}, [load_sample(name, 160) for name in LEARN_FROM]

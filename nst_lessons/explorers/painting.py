@@ -8,11 +8,12 @@ import ipywidgets as widgets
 import torch
 from PIL import Image
 
-from ..losses import Objective
+from ..losses import DEFAULT_FACTORS, Objective
 from ..optimize import OptimizationError
 from .background import Background, Pace, Stopped, attentive_features
 from .canvas import PAPER, sheet
 from .canvas import photo as photo_of
+from .captions import is_a_stub
 from .controls import choice, load_sample, log_slider, round_off, slider
 from .drawing import loss_curves
 from .explorer import Guarded, encoded
@@ -20,7 +21,7 @@ from .explorer import Guarded, encoded
 STARTS = ["the photograph", "noise"]
 RATES = [0.25, 0.5, 1, 2, 4, 10]
 _USUAL = {"lbfgs": 1.0, "adam": 0.02}                                 # each method's own learning rate
-_ALPHA = 0.05
+_ALPHA = DEFAULT_FACTORS["relative"][0]
 _COLORS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"]     # one for each run; told apart by color-blind eyes too
 _SMALL, _LIVE = 112, 272                                              # px: what is given, what is painted
 _ROOM = 130                                                           # px beside the curves for "adam noise x4 0.034"
@@ -143,9 +144,9 @@ class PaintingExplorer(Guarded):
             raise Stopped
         try:
             self.loop(self._first(STARTS[0]), refuse, "adam", 1, None)
-        except NotImplementedError:
-            raise
-        except Exception:
+        except Exception as error:
+            if is_a_stub(error):
+                raise
             return                                                       # not written as a generator: Run will tell
 
     # --- what it does ------------------------------------------------------------------------------------------------
@@ -272,8 +273,10 @@ def _each(loop, *args):
         if hasattr(course, "__iter__"):
             yield from course
             return
-    except (Stopped, NotImplementedError, OptimizationError, MemoryError, torch.OutOfMemoryError):
+    except (Stopped, OptimizationError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
+        if is_a_stub(error):
+            raise
         raise ValueError(f"your loop stops with {type(error).__name__}: {' '.join(str(error).split())}") from error
     raise ValueError(f"your loop should be a generator, with `yield` in it; it returned {type(course).__name__}")

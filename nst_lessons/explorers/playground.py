@@ -19,7 +19,7 @@ from ..settings import Settings
 from ..stylize import finish, paint
 from .background import Background, Pace, Stopped, attentive_features
 from .captions import as_code, free_name, stem
-from .controls import load_sample, log_slider, picker, round_off, slider
+from .controls import factor_sliders, load_sample, picker, round_off, slider
 from .course import Course
 from .drawing import in_a_row
 from .explorer import Guarded
@@ -70,9 +70,7 @@ class Playground(Guarded):
         there = samples()
         self.photo, self.photo_upload = picker("photograph", there["photos"], photo)
         self.style, self.style_upload = picker("painting", there["paintings"], style)
-        self.alpha = log_slider("alpha (content)", 0.05, "more keeps the photograph")
-        self.beta = log_slider("beta (style)", 1.0, "more takes over the painting")
-        self.gamma = log_slider("gamma (smooth)", 0.15, "weight of total variation: more is smoother")
+        self.alpha, self.beta, self.gamma = factor_sliders()
         self.size = slider("size (px)", 256, 128, 512, 32, "longer side: twice the size takes four times as long")
         self.steps = slider("steps", Settings().steps, 10, 400, 10, "evaluations of the objective in all")
         self.layers = {name: widgets.Checkbox(True, description=name, indent=False, layout={"width": "76px"}) for name in LAYERS}

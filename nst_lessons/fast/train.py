@@ -28,8 +28,18 @@ def train_fast(styles, photos, *, steps=None, minutes=None, net=None, checkpoint
     if (steps is None) == (minutes is None):
         raise ValueError("train_fast ends after steps=… or after minutes=…: give one of them")
     trainer = Trainer(styles, photos, net, **options)
+    show = sample and (lambda: _show(sample, trainer))
+    return drive(trainer, steps=steps, minutes=minutes, checkpoint=checkpoint, show=show, show_every=sample_every, progress=progress)
+
+
+def drive(trainer, *, steps=None, minutes=None, checkpoint=None, show=None, show_every=30.0, progress=True):
+    """Step after step of a trainer until `steps` or `minutes` are over; returns its average network (lesson 09 trains with it, too).
+
+    `trainer` has what `Trainer` has: step(progress), about(), state(), load(state), done, average. `checkpoint`: a file, taken up
+    again where it is there; `show`: a function, called every `show_every` s and at the end.
+    """
     clock, first = _Clock(trainer, steps, minutes, checkpoint), trainer.rank == 0
-    saved = sampled = time.monotonic()
+    saved = shown = time.monotonic()
     with _bar(clock, progress and first) as bar:
         while (over := clock.progress()) < 1:
             losses = trainer.step(over)
@@ -38,12 +48,13 @@ def train_fast(styles, photos, *, steps=None, minutes=None, net=None, checkpoint
             bar.update(clock.count - bar.n)
             if first and checkpoint and time.monotonic() - saved > _SAVE_EVERY:      # between steps, so that it is whole
                 saved = clock.save(checkpoint)
-            if first and sample and time.monotonic() - sampled > sample_every:
-                sampled = _show(sample, trainer)
+            if first and show and time.monotonic() - shown > show_every:
+                show()
+                shown = clock.began = time.monotonic()
     if first and checkpoint:
         clock.save(checkpoint)
-    if first and sample:
-        _show(sample, trainer)
+    if first and show:
+        show()
     return trainer.average
 
 
@@ -124,7 +135,7 @@ def _bar(clock, wanted):
 
 @torch.no_grad()
 def _show(sample, trainer):
-    """The first photograph, painted by the average network in the style of the last step's first crop; returns when."""
+    """The first photograph, painted by the average network in the style of the last step's first crop."""
     photo = trainer.photos[0]
     photo = photo.float() / 255 if photo.dtype == torch.uint8 else photo
     row = torch.zeros(1, len(trainer.net.styles))
@@ -134,4 +145,3 @@ def _show(sample, trainer):
         sample(picture, trainer.average)
     else:
         save_image(picture, sample)
-    return time.monotonic()

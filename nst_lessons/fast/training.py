@@ -101,6 +101,7 @@ class Trainer:
         others = [p for name, p in net.named_parameters() if p.ndim != 4 and not (tables_only and name.startswith("out"))]
         self.trained = kernels + others
         self.optimizers = [torch.optim.Adam(others, betas=(0.9, 0.99), eps=1e-6)] + ([Muon(kernels)] if kernels else [])
+        self.rates = (self.recipe.table_lr, self.recipe.lr)
         self.done = 0
 
     def batch(self, progress):
@@ -140,7 +141,7 @@ class Trainer:
                 p.grad.copy_(part.view(p.shape))
         clip_grad_norm_(self.trained, 1.0)
         slowly = min(1, (self.done + 1) / 50) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(progress, 1))))
-        for optimizer, lr in zip(self.optimizers, (self.recipe.table_lr, self.recipe.lr)):
+        for optimizer, lr in zip(self.optimizers, self.rates):
             optimizer.param_groups[0]["lr"] = lr * slowly
             optimizer.step()
         self.done += 1

@@ -1,7 +1,7 @@
 """What a painting wants of memory, what the machine has, and what to do when that is less.
 
-An evaluation wants `_PEAK` times the bytes that autograd keeps, for each pixel that the network is shown; the optimizer wants so
-many pictures' worth (`_PICTURES`). Both were measured: see docs/performance.md.
+An evaluation wants `_PEAK` times the bytes that autograd keeps, for each pixel that the network is shown (measured: see
+docs/performance.md); the optimizer wants so many pictures' worth (`_PICTURES`).
 """
 import os
 from pathlib import Path
@@ -86,7 +86,9 @@ def bytes_per_pixel(objective):
             acts = features(image, layers)
         for act in acts.values():                                          # they are kept by Gram matrices
             keep(act)
-        kept.append(sum(storages.values()))
+        copies = len(getattr(objective, "masks", ()))                      # lesson 13: one for each region
+        guided = copies * sum(acts[layer].nbytes for layer in objective.style_layers)
+        kept.append(sum(storages.values()) + guided)
         targets.append(sum(acts[layer].nbytes for layer in content_layers))
     more = _TRIAL[1] ** 2 - _TRIAL[0] ** 2
     return (kept[1] - kept[0]) / more, (targets[1] - targets[0]) / more

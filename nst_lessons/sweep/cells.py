@@ -36,7 +36,7 @@ class Cell:
     def key(self):
         """A name that settings and pictures alone decide: the same for the same, another for anything else."""
         settings = asdict(self.settings) | {"content": _identity(self.photo), "style": _identity(self.style)}
-        files = {name: _identity(settings[name]) for name in ("init", "weights")}
+        files = {name: _identity(settings[name]) for name in ("init", "weights", "masks")}
         return hashlib.sha256(json.dumps(settings | files, sort_keys=True).encode()).hexdigest()[:16]
 
     def read(self, folder):
@@ -99,7 +99,7 @@ def _identity(source):
         return f"{list(source.shape)} {hashlib.sha256(source.detach().cpu().contiguous().numpy().tobytes()).hexdigest()}"
     if isinstance(source, (str, os.PathLike)):
         path = Path(source).expanduser()
-        return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else str(source)
+        return hashlib.sha256(path.read_bytes()).hexdigest() if os.path.isfile(path) else str(source)
     if source is not None:
         raise ImageError(f"a sweep takes pictures [1, 3, H, W], names and paths, not a {type(source).__name__}: load_image makes one of it")
     return None
