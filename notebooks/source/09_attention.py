@@ -218,14 +218,14 @@ AttentionExplorer(attention_weights=attention_weights)
 #
 # <details><summary>Answer</summary>
 #
-# Query and key are taken from activations with mean 0 and deviation 1 in each channel. What is left is how a place differs from its own
-# picture. The values are not normalized: they bring the painting's colors and contrast.
+# Query and key come from normalized activations: what is left is how a place differs from its own picture. Values are not normalized:
+# they bring the painting's colors.
 #
 # </details>
 #
 # ## Strength
 #
-# AdaIN of a picture with itself changes nothing. So less style is a mixture with one more style: the photograph's own.
+# AdaIN of a picture with itself changes nothing. So less style is a mixture with the photograph's own.
 
 # %%
 strengths = [0.0, 0.5, 1.0]
@@ -293,13 +293,12 @@ check_attention_map(attention_map)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# `attention_weights` has a row for every place of the photograph; you want one of them. In a picture 5 places wide, the first place of the second row is
-# number 5.
+# `attention_weights` has a row for every place of the photograph. In a picture 5 places wide, the second row begins at number 5.
 #
 # </details>
 # <details><summary>Second hint</summary>
 #
-# The number of the place is the row times the width, plus the column. The row of weights has H'·W' numbers: `view` makes a picture of it.
+# The place's number is row times width plus column. Its row of weights has H'·W' numbers: `view` makes a picture of it.
 #
 # </details>
 # <details><summary>Help, I get …</summary>
@@ -332,17 +331,17 @@ check_attention_block(attention_block)
 # %% [markdown]
 # <details><summary>Hint</summary>
 #
-# `F.conv2d(act, kernel)` is all that a 1×1 convolution takes, without padding. Four of them, and `attend` in the middle.
+# `F.conv2d(act, kernel)` is a 1×1 convolution. Four of them, and `attend` in the middle.
 #
 # </details>
 # <details><summary>Second hint</summary>
 #
-# Three lines make query, key and value, each from one of the two pictures. Then attend, the fourth kernel, and a sum with `content`.
+# Three lines make query, key and value. Then attend, the fourth kernel, and a sum with `content`.
 #
 # </details>
 # <details><summary>Help, I get …</summary>
 #
-# *“size of tensor a must match”*: what is added to the content must have its channels, so the fourth kernel comes before the sum.
+# *“size of tensor a must match”*: the fourth kernel comes before the sum.
 # *“the value is normalized”*: the painting's contrast is just what you want to take.
 #
 # </details>
@@ -402,6 +401,7 @@ print("own contrast left in, the style is a quarter further off:", errors[3] > 1
 # nst-lessons any my_photo.jpg my_painting.jpg --mix waves=0.3 --strength 0.8 -o out.png
 # ```
 #
+# %% [markdown]
 # ## Before you go
 #
 # 1. AdaIN knows two numbers for each channel, a Gram matrix of C channels C². What can it not tell apart?
