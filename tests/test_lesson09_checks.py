@@ -87,6 +87,20 @@ MIXTURES = {
     "one mean for all channels": with_dims(1, 2, 3),
     "one mean for the whole batch": with_dims(0, 2, 3),
     "divided by M − 1": uncorrected,
+    "begins with the content": lambda c, ys, s: c + mixed(c, ys, s),
+    "is `return` inside the loop": lambda c, ys, s: s[0] * adain(c, ys[0]),
+    "the loop sets it anew": lambda c, ys, s: s[-1] * adain(c, ys[-1]),
+    "the last style is missing": lambda c, ys, s: mixed(c, ys[:-1], s[:-1]),
+    "a mean over the styles": lambda c, ys, s: mixed(c, ys, s) / len(ys),
+    "none added up yet": lambda c, ys, s: torch.stack([k * adain(c, y) for k, y in zip(s, ys)]),
+    "multiplies the content before AdaIN": lambda c, ys, s: sum(adain(k * c, y) for k, y in zip(s, ys)),
+    "in place of deviations": lambda c, ys, s: sum(
+        k * (normalized(c) / moments(c)[1] * moments(y)[1]**2 + moments(y)[0]) for k, y in zip(s, ys)),
+    "Is the content what AdaIN is given first": lambda c, ys, s: sum(k * adain(y, c) for k, y in zip(s, ys)),
+    "Are paintings added": lambda c, ys, s: adain(c, sum(k * y for k, y in zip(s, ys))),
+    "in which order do your pairs come": lambda c, ys, s: mixed(c, s, ys),
+    "it takes one at a time": lambda c, ys, s: adain(c, ys),
+    "is `zip` missing": lambda c, ys, s: sum(k * adain(c, y) for y, k in (ys, s)),
     "stops with": lambda c, ys, s: adain(c, torch.cat(ys)),
     "is None": lambda c, ys, s: None,
     "changes the tensor": in_place,
@@ -135,6 +149,14 @@ def times_height(query, key, row, column):
     return weights[min(row * query.shape[2] + column, len(weights) - 1)].view(key.shape[2:])
 
 
+def numbered(number):
+    """A map of the place whose number is number(row, column, photograph's height, its width, painting's width)."""
+    def wrong(query, key, row, column):
+        weights = attention_weights(query, key)[0]
+        return weights[number(row, column, *query.shape[2:], key.shape[3])].view(key.shape[2:])
+    return wrong
+
+
 def columns_first(query, key, row, column):
     weights = attention_weights(query, key)[0]
     return weights[min(column * query.shape[3] + row, len(weights) - 1)].view(key.shape[2:])
@@ -150,12 +172,31 @@ MAPS = {
     "over the photograph's places": over_the_photograph,
     "numbered row by row": times_height,
     "row and column are swapped": columns_first,
+    "not the painting's": numbered(lambda r, c, height, width, other: r * other + c),
+    "row plus column": numbered(lambda r, c, *_: r + c),
+    "row times column": numbered(lambda r, c, *_: r * c),
+    "the column plays no part": numbered(lambda r, c, *_: r),
+    "the row plays no part": numbered(lambda r, c, *_: c),
+    "the place before": numbered(lambda r, c, height, width, other: r * width + c - 1),
+    "the place after": numbered(lambda r, c, height, width, other: r * width + c + 1),
+    "one row too far up": numbered(lambda r, c, height, width, other: (r - 1) * width + c),
+    "column by column": numbered(lambda r, c, height, width, other: c * height + r),
+    "softmax is taken twice": lambda q, k, r, c: attention_map(q, k, r, c).flatten().softmax(0).view(k.shape[2:]),
+    "the exponential alone": lambda q, k, r, c: scored(q, k, r, c, share=torch.exp),
+    "the largest is 1": lambda q, k, r, c: attention_map(q, k, r, c) / attention_map(q, k, r, c).max(),
+    "the mean over all places": lambda q, k, r, c: attention_weights(q, k)[0].mean(0).view(k.shape[2:]),
+    "that is one weight": lambda q, k, r, c: attention_weights(q, k)[0, r, c],
+    "it has key's": lambda q, k, r, c: attention_map(q, k, r, c).view(q.shape[2:]),
+    "does query come first": lambda q, k, r, c: attention_weights(k, q)[0, r * q.shape[3] + c].view(k.shape[2:]),
+    "not a column": lambda q, k, r, c: attention_weights(q, k)[0, :, r].view(k.shape[2:]),
+    "take the one place's row": lambda q, k, r, c: attention_weights(q, k).view(k.shape[2:]),
     "rows and columns of the painting are mixed up": lambda q, k, r, c: attention_map(q, k, r, c).flatten().view(k.shape[3], k.shape[2]).T,
     "rows come first": lambda q, k, r, c: attention_map(q, k, r, c).T,
     "divided by their length": lambda q, k, r, c: attention_map(unit(q), unit(k), r, c),
     "looked at by the painting": lambda q, k, r, c: attention_map(k, q, r, c),
     "take the row of the one place": lambda q, k, r, c: attention_weights(q, k)[0],
-    "has shape": lambda q, k, r, c: attention_map(q, k, r, c).flatten(),
+    "make a picture of it": lambda q, k, r, c: attention_map(q, k, r, c).flatten(),
+    "has shape": lambda q, k, r, c: attention_map(q, k, r, c)[None],
     "changes the tensor": lambda q, k, r, c: attention_map(q.mul_(2), k, r, c),
     "no gradient passes": lambda q, k, r, c: attention_map(q, k, r, c).detach(),
 }
@@ -191,6 +232,29 @@ def test_right_blocks(capsys):
     accepts(check_attention_block, capsys, block, by_matrices)
 
 
+def normalized_late(query=True, key=True):
+    def wrong(content, style, kernels):
+        late = lambda act, kernel, later: normalized(F.conv2d(act, kernel)) if later else F.conv2d(normalized(act), kernel)
+        found = attend(late(content, kernels[0], query), late(style, kernels[1], key), F.conv2d(style, kernels[2]))
+        return content + F.conv2d(found, kernels[3])
+    return wrong
+
+
+def taken_from(query="content", key="style", value="style"):
+    """The block with another picture for query, key or value."""
+    def wrong(content, style, kernels):
+        of = {"content": content, "style": style}
+        found = attend(F.conv2d(normalized(of[query]), kernels[0]), F.conv2d(normalized(of[key]), kernels[1]),
+                       F.conv2d(of[value], kernels[2]))
+        return content + F.conv2d(found, kernels[3])
+    return wrong
+
+
+def own_value(content, style, kernels, last=True):
+    found = attend(F.conv2d(normalized(content), kernels[0]), F.conv2d(normalized(style), kernels[1]), style)
+    return content + (F.conv2d(found, kernels[3]) if last else found)
+
+
 def painted_over(content, style, kernels):
     content += block(content, style, kernels, rest=torch.zeros_like)
     return content
@@ -213,6 +277,25 @@ BLOCKS = {
     "kernels of value and of the last convolution are swapped": with_piece(order=(0, 1, 3, 2)),
     "query and key are swapped": with_piece(gather=lambda q, k, v: attend(k, q, v)),
     "the query's kernel is used for the key": with_piece(order=(0, 0, 2, 3)),
+    "used for all three": with_piece(order=(0, 0, 0, 3)),
+    "the key's kernel is used for the value": with_piece(order=(0, 1, 1, 3)),
+    "kernels of key and value are swapped": with_piece(order=(0, 2, 1, 3)),
+    "key and value are swapped": with_piece(gather=lambda q, k, v: attend(q, v, k)),
+    "query and key are normalized after": normalized_late(),
+    "the query is normalized after": normalized_late(key=False),
+    "the key is normalized after": normalized_late(query=False),
+    "the value comes from the content": taken_from(value="content"),
+    "the key comes from the content": taken_from(key="content"),
+    "key and value come from the content": taken_from(key="content", value="content"),
+    "the query comes from the style": taken_from(query="style"),
+    "value and what stays are normalized": with_piece(value=normalized, rest=normalized),
+    "the fourth kernel is over the sum": lambda c, y, ks: F.conv2d(c + block(c, y, ks, rest=torch.zeros_like, last=False), ks[3]),
+    "the content, not the style": lambda c, y, ks: y + block(c, y, ks, rest=torch.zeros_like),
+    "AdaIN has no part": lambda c, y, ks: adain(c, y) + block(c, y, ks, rest=torch.zeros_like),
+    "not gone through the third kernel": own_value,
+    "third and fourth kernel play no part": lambda *args: own_value(*args, last=False),
+    "given length 1": with_piece(query=F.normalize, key=F.normalize),
+    "cannot be called": lambda c, y, ks: c + ks[3](y),
     "changes the tensor": painted_over,
     "is None": lambda *_: None,
     "stops with": lambda content, style, kernels: content + attend(content, style, kernels[2]),

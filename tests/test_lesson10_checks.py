@@ -45,6 +45,11 @@ HALF = {
     "cut off at 65504": lambda act: plain(act.float()).clamp(max=65504) / area(act),
     "cut off at 1": lambda act: gram_matrix(act.float().clamp(0, 1)),
     "are mixed": lambda act: gram_matrix(act.float()).sum(0, keepdim=True).expand(len(act), -1, -1),
+    "B·C·H·W": lambda act: plain(act.float()) / act.numel(),
+    "divided by B;": lambda act: plain(act.float()) / len(act),
+    "infinite sums were cut off": lambda act: torch.nan_to_num(gram_matrix(act).float(), posinf=65504),
+    "divided by the largest": lambda act: gram_matrix(act.float() / act.float().max()),
+    "is not right": lambda act: torch.zeros(len(act), act.shape[1], act.shape[1]),
     "changes the activations": in_place,
     "is None": lambda act: None,
 }
@@ -99,6 +104,9 @@ TILES = {
     "divided by px": tiles(total=lambda found, picture: sum(map(plain, found)) / area(picture)),
     "only the last tile counts": tiles(total=lambda found, picture: gram_matrix(found[-1])),
     "divided by the last tile's positions": tiles(total=lambda found, picture: sum(map(plain, found)) / area(found[-1])),
+    "divided by stride only once": tiles(total=lambda found, picture: sum(map(plain, found)) / (area(picture) / 4)),
+    "divided by the number of tiles": tiles(total=lambda found, picture: sum(map(plain, found)) / len(found)),
+    "not equally large": tiles(total=lambda found, picture: sum(map(plain, found)) / len(found) / area(found[0])),
     "only positions count": tiles(total=lambda found, picture: over_all(found, picture) / found[0].shape[1]),
     "shown the whole picture": lambda see, picture, *_: gram_matrix(see(picture)),
     "is None": lambda *_: None,
@@ -106,9 +114,76 @@ TILES = {
 }
 
 
+def another_middle(keep_rows, keep_columns, window=lambda part: part[2:], total=over_all):
+    """An answer to exercise 10.2 that keeps other rows and columns of a window: keep(down's part, across' part, stride)."""
+    def gram(see, picture, down, across, stride):
+        found = []
+        for part in down:
+            for other in across:
+                act = see(picture[..., slice(*window(part)), slice(*window(other))])
+                found.append(act[..., slice(*keep_rows(part, other, stride)), slice(*keep_columns(part, other, stride))])
+        return total(found, picture)
+    return gram
+
+
+def high(part, other, stride):
+    return middle(part[:2], part[2:], stride)
+
+
+def broad(part, other, stride):
+    return middle(other[:2], other[2:], stride)
+
+
+def uncut(part, other, stride):
+    return 0, None
+
+
+def in_the_loop(see, picture, down, across, stride):
+    for part in down:
+        for other in across:
+            return gram_matrix(tiles(total=lambda found, picture: found[0])(see, picture, [part], [other], stride))
+
+
+def lying_down(see, picture, down, across, stride):
+    return tiles()(lambda window: see(window.mT).mT, picture, down, across, stride)
+
+
+def by_another_network(see, picture, down, across, stride):
+    return gram_matrix(torch.nn.functional.conv2d(picture, torch.zeros(5, 3, 3, 3)))
+
+
+MORE_TILES = [                           # other ways into the same slips
+    ("on one side the margin", tiles(keep=lambda own, wide, stride: ((own[0] - wide[0]) // stride, -((wide[1] - own[1]) // stride)))),
+    ("on one side the margin", tiles(keep=lambda own, wide, stride: ((own[0] - wide[0]) // stride, (wide[1] - own[1]) // stride))),
+    ("on one side the margin", tiles(keep=lambda own, wide, stride: (middle(own, wide, stride)[0], middle(own, wide, stride)[1] + 1))),
+    ("where there is none", tiles(keep=lambda own, wide, stride: (16 // stride, -(16 // stride)))),
+    ("in one direction only", another_middle(high, uncut)),
+    ("in one direction only", another_middle(uncut, broad)),
+    ("rows and columns are mixed up", another_middle(broad, high)),
+    ("four numbers are mixed up", another_middle(lambda part, other, stride: middle(part[2:], part[:2], stride),
+                                                 lambda part, other, stride: middle(other[2:], other[:2], stride), lambda part: part[:2])),
+    ("inside a loop", in_the_loop),
+    ("not cut off again", tiles(keep=lambda own, wide, stride: (0, None),
+                                total=lambda found, picture: sum(map(gram_matrix, found)) / len(found))),
+    ("without their margins", tiles(window=lambda own, wide: own, total=lambda found, picture: sum(map(plain, found)))),
+    ("other windows than", lambda see, picture, down, across, stride: tiles()(see, picture, down[:1], across[1:], stride)),
+    ("other windows than", lying_down),
+    ("asks another network", by_another_network),
+]
+
+
+@pytest.mark.parametrize("says, wrong", MORE_TILES)
+def test_more_wrong_tiles(says, wrong):
+    refuses(check_gram_in_tiles, wrong, says)
+
+
+def in_float32(see, picture, down, across, stride):
+    return tiles(total=lambda found, picture: sum(plain(act.float()) for act in found) / sum(map(area, found)))(see, picture, down, across, stride)
+
+
 def test_right_tiles(capsys):
     side_by_side = tiles(total=lambda found, picture: gram_matrix(torch.cat([act.flatten(2) for act in found], dim=2)[:, :, None]))
-    accepts(check_gram_in_tiles, capsys, tiles(), side_by_side)
+    accepts(check_gram_in_tiles, capsys, tiles(), side_by_side, in_float32)
 
 
 @pytest.mark.parametrize("says", TILES)
@@ -190,6 +265,21 @@ MANY = {
     "looked at all pieces": by(right, lambda rank, count, pieces: [piece for k, piece in enumerate(pieces) if k % count == rank]),
     "looked at by two processes": by(right, twice),
     "belong to nobody": by(right, blocks),
+    "`count` times": by(lambda *given: given[3](right(*given))),
+    "was not divided by ‖A‖²": by(lambda total, positions, target, add_up, count: (add_up(total) / add_up(positions) - target).pow(2).sum(dim=(1, 2))),
+    "a mean of squares": by(lambda total, positions, target, add_up, count: (add_up(total) / add_up(positions) - target).pow(2).mean(dim=(1, 2))),
+    "the squares are missing": by(lambda *given: right(*given).sqrt()),
+    "the square of ‖A‖ is missing": by(lambda *given: right(*given) * given[2].norm()),
+    "divided by ‖G‖²": by(lambda total, positions, target, add_up, count: distance(target, add_up(total) / add_up(positions))),
+    "divided by C·H·W": by(lambda total, positions, target, add_up, count: distance(add_up(total) / add_up(3 * positions), target)),
+    "how many pieces there are": lambda rank, count, pieces, target, add_up: by(
+        lambda total, *_: distance(add_up(total) / len(pieces), target))(rank, count, pieces, target, add_up),
+    "each by its positions": by(lambda total, positions, target, add_up, count: add_up(positions * far(total, positions, target)) / add_up(positions)),
+    "divided by its own positions": lambda rank, count, pieces, target, add_up: distance(
+        add_up(sum(map(gram_matrix, pieces[rank::count]), 0 * target)), target),
+    "several processes, or by none": by(right, lambda rank, count, pieces: pieces[rank:]),
+    "so that some have none": lambda rank, count, pieces, target, add_up: by(right)(
+        rank, count, pieces, target, add_up) if pieces[rank::count][0] is not None else None,
     "different shapes": lambda rank, *rest: by(right)(rank, *rest) if rest[0] == 1 else rest[-1](torch.zeros(rank + 1)),
     "is None": lambda rank, count, pieces, target, add_up: None,
     "with KeyError": lambda rank, count, pieces, target, add_up: {}["x"],

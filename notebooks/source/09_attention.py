@@ -24,7 +24,7 @@ features = nst.Features("tiny")
 # ## A picture that poses the question
 #
 # Lesson 08's network learned each style for minutes. These two were given a photograph and a painting, both never seen before, and took
-# one pass. (Training did see other starry nights. The other "painting" is a photograph of tissue under a microscope, nobody's school.)
+# one pass. (Training did see other starry nights. The other "painting" is a photograph of tissue under a microscope.)
 # What can be read off a painting *in one glance* that is enough to paint like it?
 
 # %%
@@ -135,8 +135,9 @@ print("shares", shares, "→", (shares * value.flatten()).sum())
 #
 # $$A = \mathrm{softmax}\!\left(\frac{Q^\top K}{\sqrt D}\right),\qquad \mathrm{out}_i = \sum_j A_{ij}\,V_j$$
 #
-# $i$: a place of the photograph; $j$: one of the painting. Each row of $A$ adds up to 1. Q, K and V are the activations after three
-# 1×1 convolutions, which are learned: *what to ask, what to answer to, what to give*. (Vaswani et al. 2017; for styles Park & Lee 2019)
+# $i$: a place of the photograph; $j$: one of the painting. Each row of $A$ adds up to 1. $D$: how many numbers a query has; the root keeps
+# the scores of longer queries from growing. Q, K and V: the activations after three learned 1×1 convolutions, *what to ask, what to answer to, what to
+# give*. (Vaswani et al. 2017; for styles Park & Lee 2019)
 
 # %%
 def attention_weights(query, key):
@@ -157,7 +158,7 @@ print(attention_weights(query, key).flatten(), "→", attend(query, key, value).
 # %% [markdown]
 # ## By a loop, and by the library
 #
-# Torch has the same formula ready, in blocks that never hold all of $A$. It wants places before channels.
+# Torch has the same formula ready, and can work in blocks that never hold all of $A$. It wants places before channels.
 
 # %%
 def attend_by_loop(query, key, value):
@@ -180,7 +181,7 @@ print("loop = function = torch = library")
 # %% [markdown]
 # ## The real thing
 #
-# Both networks have the same decoder, whose own channels get their moments from the painting, too. AdaIN's is entered by `adain` of
+# Both networks have a decoder of the same build, whose own channels get their moments from the painting, too. AdaIN's is entered by `adain` of
 # `relu4_1`; attention's by what each place gathers, at `relu4_1` and `relu5_1`. (Queries and keys get one length there: left free, they grew in
 # training until one place took all.) Now deal the painting's places, and see:
 
@@ -196,12 +197,12 @@ torn = {layer: dealt(act) for layer, act in acts.items()}
 for method, net in painters.items():
     painted[method], painted[f"{method}, dealt"] = net.paint(seen, acts), net.paint(seen, torn)
     change = (painted[method] - painted[f"{method}, dealt"]).abs().max()
-    print(method, "· largest change below a hundredth:", bool(change < 0.01))
+    print(method, "· largest change below a ten-thousandth:", bool(change < 1e-4))
 plots.show(list(painted.values()), list(painted), columns=4)
 
 # %% [markdown]
-# *So **c**. A mean has no places, nor has a sum over all places, if key and value move together.* Both know *what* is in the
-# painting, not *where*. Attention's advantage is another: a place may take from its like.
+# *So **c**: what is left is rounding. A mean has no places, nor has a sum over all places, if key and value move together.* Both know *what* is
+# in the painting, not *where*. What attention adds: each place weighs the painting's places for itself.
 #
 # ## Explore
 #
@@ -214,12 +215,13 @@ AttentionExplorer(attention_weights=attention_weights)
 # %% [markdown]
 # ## What changed? Why?
 #
-# A dark place looks at places that are dark *for their painting*, even if the whole painting is light. What in the network sees to that?
+# Did the dark helmet look only at what is dark? Places are compared by their channels, not by brightness. Why may the whole painting have
+# stronger contrast?
 #
 # <details><summary>Answer</summary>
 #
 # Query and key come from normalized activations: what is left is how a place differs from its own picture. Values are not normalized:
-# they bring the painting's colors.
+# they bring what the painting has.
 #
 # </details>
 #
@@ -267,7 +269,7 @@ check_mixed_adain(mixed_adain)
 # </details>
 # <details><summary>Help, I get …</summary>
 #
-# *“sizes of tensors must match”*: paintings of different sizes cannot be stacked; take them one by one. *“to what the style before it
+# *“Sizes of tensors must match”*: paintings of different sizes cannot be stacked; take them one by one. *“to what the style before it
 # made”*: the loop overwrites `content`; give the sum a name of its own.
 #
 # </details>
@@ -303,8 +305,8 @@ check_attention_map(attention_map)
 # </details>
 # <details><summary>Help, I get …</summary>
 #
-# *“the shape … is invalid”*: the map has the painting's size, key's, not query's. *“numbered row by row”*: the width is
-# `query.shape[3]`.
+# *“one for each place of the photograph”*: `attention_weights(query, key)[0]` has the photograph's places down, the painting's across.
+# *“numbered row by row”*: the width is `query.shape[3]`.
 #
 # </details>
 
@@ -312,7 +314,7 @@ check_attention_map(attention_map)
 # ## Exercise 9.3 · A block of attention
 # ●●● · 9 minutes
 #
-# Four kernels are given, 1×1 each. Query: normalized content (`attention.normalized`), by the first. Key: normalized style, by the second. Value: the
+# Four kernels are given, 1×1 each. Query: normalized content (`attention.normalized`: each channel mean 0, deviation 1), by the first. Key: normalized style, by the second. Value: the
 # style as it is, by the third. What is gathered goes through the fourth, and is added to the content as it was. (Park & Lee 2019)
 
 # %% exercise="9.3"
@@ -341,7 +343,7 @@ check_attention_block(attention_block)
 # </details>
 # <details><summary>Help, I get …</summary>
 #
-# *“size of tensor a must match”*: the fourth kernel comes before the sum.
+# *“the fourth kernel is over the sum”*: what was gathered goes through it alone.
 # *“the value is normalized”*: the painting's contrast is just what you want to take.
 #
 # </details>
@@ -381,10 +383,12 @@ shown = [pictures["starry: attention"], turned, pictures["starry: adain"], rude]
 plots.show(shown, ["attention", "keys turned", "adain", "own contrast left in"], columns=4)
 errors = [nst.style_error(one, starry, features) for one in shown]
 print("keys turned, the picture changes:", bool((turned - shown[0]).abs().mean() > 0.01))
+print("keys turned, the style is at most a tenth further off:", errors[1] < 1.1 * errors[0])
 print("own contrast left in, the style is a quarter further off:", errors[3] > 1.25 * errors[2])
 
 # %% [markdown]
-# *The keys hurt little: the right colors at the wrong places. Contrast hurts more: it belongs to the style.*
+# *The keys hurt little: other places, but the same painting, and the decoder's moments are untouched. Contrast hurts more: it belongs to the
+# style.*
 #
 # ## What to remember
 #
@@ -407,5 +411,11 @@ print("own contrast left in, the style is a quarter further off:", errors[3] > 1
 # 1. AdaIN knows two numbers for each channel, a Gram matrix of C channels C². What can it not tell apart?
 # 2. Twice the size, both pictures: how many times larger is $A$?
 # 3. What would attention give if all keys were equal?
+#
+# <details><summary>The second answer</summary>
+#
+# Four times the places in each picture: sixteen times.
+#
+# </details>
 #
 # That second answer hurts. What else costs time and memory, and what can we cut? **[10 · Faster and larger](10_faster_and_larger.ipynb)**

@@ -201,7 +201,7 @@ ScaleExplorer(cut=cut)
 # | | digits | largest | smallest |
 # |---|---|---|---|
 # | `float16` | 3 | 65504 | 6·10⁻⁸ |
-# | `bfloat16` | 2 | 3·10³⁸ | 10⁻³⁸ |
+# | `bfloat16` | 2 | 3·10³⁸ | 9·10⁻⁴¹ |
 #
 # A picture of 256 px has 65536 positions. Its Gram matrix, as a plain sum in `float16`?
 
@@ -251,8 +251,11 @@ check_gram_of_half(gram_of_half)
 # %% [markdown]
 # ## The network in 16 bits, the sums in 32
 #
-# That is the whole recipe: `half(features, "bf16")` computes the convolutions in 16 bits and hands out `float32`. Gram matrices and losses
-# never notice. Two digits sound like little; but a gradient is the sum of very many of them.
+# That is *mixed precision* (in PyTorch `torch.autocast`): `half(features, "bf16")` computes the convolutions in 16 bits and hands out
+# `float32`. Two digits sound like little; but a gradient is the sum of very many.
+#
+# In `float16`, slopes smaller than its smallest number become 0. `half(features, "fp16")` therefore makes them larger on the way back,
+# and small again in the end; in training, `GradScaler` does that.
 
 # %%
 def gradient_of(network, photo, style):
@@ -319,6 +322,12 @@ check_gram_in_tiles(gram_in_tiles)
 #
 # The explorer again, now with *your* function: on top the table of `relu3_1`, of a small picture at once and from your four tiles.
 # While it is a stub, the explorer says so. Once the check is content, take the margin away. From how many px on is nothing missing?
+#
+# <details><summary>Answer</summary>
+#
+# From 16 on, the slider's first step: `relu3_1` looks 12 px far. Without margins, the table is off.
+#
+# </details>
 
 # %%
 ScaleExplorer(cut=cut, gram=gram_in_tiles)
@@ -365,8 +374,9 @@ check_loss_of_many(loss_of_many)
 # ## Two real processes
 #
 # `torchrun` starts them, `torch.distributed` is their `add_up`. The script below is `tiled` with a group. (On GPUs the same lines choose
-# NCCL for adding up; we had none to try it on.) A whole painting: `nst-lessons stylize cat starry -o out.png --distributed 2`. If a
-# process dies, the run ends with one line, and `--resume` goes on.
+# NCCL for adding up; we had none to try it on. `DataParallel` would share out the pictures of a batch; we have one.) A whole
+# painting: `nst-lessons stylize cat starry -o out.png --distributed 2`. If a process dies, the run ends with one line, and `--resume`
+# goes on.
 
 # %%
 SCRIPT = """
@@ -414,7 +424,7 @@ gib = {"at once": [(256, 0.75), (512, 1.23), (1024, 3.14), (2048, 10.42)],
 plots.curves(gib, "px", "GiB")
 
 # %% [markdown]
-# *At 256 px, four windows are nearly as large as the picture, and each is seen twice: hence the jump. What grows: picture, gradient, targets.*
+# *At 256 px, each of four windows is 208², two thirds of the picture, and is seen twice: hence the jump. What grows: picture, gradient, targets.*
 #
 # | our two CPU cores | time, ratio |
 # |---|---|

@@ -10,7 +10,8 @@ from .lesson06 import check_in_and_out, check_listen, check_losses, check_paint,
 from .lesson07 import check_combinations, check_match_color, check_sliced
 from .lesson08 import check_mixed_norm, check_normalized, check_residual_block
 from .lesson09 import check_attention_block, check_attention_map, check_mixed_adain
-from .lesson10 import check_gram_in_tiles, check_gram_of_half, check_loss_of_many
+from .lesson10 import check_gram_in_tiles, check_gram_of_half
+from .lesson10_many import check_loss_of_many
 from .lesson13 import check_guided_grams, check_one_round, check_only_there
 from .verdict import NotWritten, Wrong
 from .vgg import vgg_features
