@@ -1,9 +1,8 @@
 """`nst-lessons any PHOTO PAINTING -o OUT`: a photograph, or a folder of them, in one pass in the style of any painting."""
 import argparse
 import pathlib
-import sys
 
-from .fast import _bar, _jobs, mixture
+from .fast import _jobs, mixture, paint_all
 
 
 def add(commands):
@@ -59,21 +58,11 @@ def run(args):
     jobs = _jobs(args.photo, pathlib.Path(args.output))
     shares = mixture(args.painting, args.mix)
     net = load_any(args.method, args.weights)
-    failed = 0
     with torch.inference_mode():
         place = net.features.device
         style = [(net.look(load_image(name, size=args.style_size).to(place)), share) for name, share in shares.items() if share]
-        for photo, output in _bar(jobs, args.quiet):
-            try:
-                _paint(net, style, photo, output, {"method": net.method, "style": shares} | _settings(args))
-            except (ValueError, OSError) as error:
-                if len(jobs) == 1:
-                    raise
-                print(f"nst-lessons: {' '.join(str(error).split())}", file=sys.stderr)
-                failed += 1
-    if failed:
-        print(f"nst-lessons: {failed} of {len(jobs)} pictures could not be painted, the others are in {args.output}", file=sys.stderr)
-    return 2 if failed else 0
+        settings = {"method": net.method, "style": shares} | _settings(args)
+        return paint_all(jobs, lambda photo, output: _paint(net, style, photo, output, settings), args)
 
 
 def _settings(args):

@@ -52,10 +52,15 @@ def run(args):
     net = load_fast(args.weights)
     mix = net.mix(mixture(args.style, args.mix))
     jobs = _jobs(args.photo, pathlib.Path(args.output))
+    return paint_all(jobs, lambda photo, output: _paint(net, mix, photo, output, args), args)
+
+
+def paint_all(jobs, paint, args):
+    """Calls paint(photo, output) for each of the `_jobs`; of several, those that fail are told and passed over. → the exit status."""
     failed = 0
     for photo, output in _bar(jobs, args.quiet):
         try:
-            _paint(net, mix, photo, output, args)
+            paint(photo, output)
         except (ValueError, OSError) as error:
             if len(jobs) == 1:
                 raise
