@@ -17,12 +17,16 @@ TRAIN_tiny      := distill_backbone.py
 TRAIN_fast      := train_fast.py
 TRAIN_adain     := train_attention.py adain
 TRAIN_attention := train_attention.py attention
+TRAIN_selfsup   := train_selfsup.py
+TRAIN_steady    := train_steady.py
+TRAIN_mobile    := train_mobile.py
+TRAIN_words     := train_words.py
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help course test notebooks bench weights clean
+.PHONY: help course test notebooks bench weights phone clean
 
 help:  ## show this list
 	@echo "make [PYTHON=python3.12] TARGET, with TARGET one of"
@@ -40,8 +44,11 @@ notebooks: $(VENV)/.test  ## build and execute the notebooks from notebooks/sour
 bench: $(VENV)/.lab  ## measure, side by side (ARGS="…" goes to the benchmarks)
 	@$(PY) -m benchmarks $(ARGS)
 
-weights: $(VENV)/.lab  ## train a shipped network again: NET=tiny, fast, adain or attention (ARGS="…" goes to its script)
-	@$(PY) training/$(or $(TRAIN_$(NET)),$(error NET=$(NET): choose tiny, fast, adain or attention)) $(ARGS)
+weights: $(VENV)/.lab  ## train a shipped network again: NET=tiny, fast, adain, attention, selfsup, steady, mobile or words (ARGS="…" goes to its script)
+	@$(PY) training/$(or $(TRAIN_$(NET)),$(error NET=$(NET): choose tiny, fast, adain, attention, selfsup, steady, mobile or words)) $(ARGS)
+
+phone: $(VENV)/.lab  ## install ExecuTorch (large), for nst-lessons export --format executorch
+	@$(PIP) -e ".[executorch]"
 
 clean:  ## remove .venv and whatever else can be made again
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache

@@ -1,7 +1,7 @@
 """`make bench`: ratios from one run, each of two things side by side. Seconds differ from machine to machine; ratios hardly."""
 import argparse
 
-from . import attention, engine, fast, regions, scale, sweep, tiny_quality
+from . import attention, engine, fast, mobile, regions, scale, selfsup, sweep, tiny_quality, video, words
 from .teacher import SHARED
 
 
@@ -18,6 +18,10 @@ def main():
     sweep.main()
     scale.main([])
     regions.main([])
+    video.main([])
+    mobile.main([])
+    selfsup.main(["--size", "128", "--steps", "60"])
+    words.main(["--sets", "3"])
     if (SHARED / "judge.py").exists():
         tiny_quality.main(["--pairs", str(args.pairs), "--alphas", "default"])
     else:

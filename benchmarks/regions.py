@@ -15,7 +15,7 @@ from nst_lessons.regions import GuidedObjective, read_masks, style_error_in
 
 from .scale import in_turns
 
-CASES = {"cat": ("subject:0,0.05,0.85,1", "stained_glass", "starry"), "coffee": ("subject:0.03,0.02,0.97,0.98", "mosaic", "waves"),
+CASES = {"cat": ("subject:0,0,0.85,1", "stained_glass", "starry"), "coffee": ("subject:0.03,0.02,0.97,0.98", "mosaic", "waves"),
          "astronaut": ("subject:0.08,0.08,0.92,0.92", "woodcut", "autumn_forest")}
 
 

@@ -1,7 +1,8 @@
 """Lesson 02: what a network sees, as named activations of a frozen network.
 
 A backbone is any module that has `layers` (names, shallow to deep) and `forward(image, wanted)` → {name: activations};
-preprocessing is its own business. `register` adds one; `Features` is how all lessons use them.
+preprocessing is its own business. `style_layers` and `content_layers` are the usual ones, where a module has such lists.
+`register` adds a backbone; `Features` is how all lessons use them.
 """
 from collections.abc import Iterable
 from itertools import chain
@@ -98,6 +99,30 @@ class _Graph(nn.Module):
         return self._extractors[key](self.normalize(image))
 
 
+def smoothed(act):
+    """The softmax over all of a picture's activations, times their number, so that their mean is 1: [B, C, H, W] → the same shape.
+
+    Where a few loud positions decide a Gram matrix, as in residual networks, it brings the others back (SWAG: Wang et al. 2021, eq. 8;
+    the paper leaves the factor C·H·W out, and its losses then depend on the picture's size). It multiplies what is added: peaks of about 1
+    become small, peaks of 5 or more become larger than they were.
+    """
+    return torch.softmax(act.flatten(1), dim=1).view_as(act) * act[0].numel()
+
+
+class _Smooth(nn.Module):
+    """A backbone whose activations are `smoothed`."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network, self.layers = network, network.layers
+        for kind in ("style_layers", "content_layers"):
+            if hasattr(network, kind):
+                setattr(self, kind, getattr(network, kind))
+
+    def forward(self, image, wanted):
+        return {layer: smoothed(act) for layer, act in self.network(image, wanted).items()}
+
+
 def _untrained(module, seed=0):
     """He-normal weights, zero biases, the same on every machine."""
     generator = torch.Generator().manual_seed(seed)
@@ -151,17 +176,19 @@ class Features(nn.Module):
 
     features(image, layers): image [B, 3, H, W] in [0, 1] → {layer: [B, C, H', W']}, in order of depth.
     `weights`: None (the network's own), a .pth or .safetensors file, or "random". `pooling`: "max" or "avg".
+    `smooth`: activations through a softmax (`smoothed`), meant for the peaky maps of residual networks.
     Raises ValueError for an unknown network or layer and lists those there are; WeightsError when weights cannot be had.
     """
 
-    def __init__(self, backbone="tiny", weights=None, pooling="max", device=None):
+    def __init__(self, backbone="tiny", weights=None, pooling="max", device=None, smooth=False):
         super().__init__()
         if backbone not in _BUILDERS:
             raise ValueError(f"unknown network {backbone!r}; there are {', '.join(_BUILDERS)}")
         if pooling not in _POOLS:
             raise ValueError(f"unknown pooling {pooling!r}; choose 'max' or 'avg'")
         self.name, self.pooling = backbone, pooling
-        self.backbone = _BUILDERS[backbone](weights, pooling).eval().requires_grad_(False)
+        network = _BUILDERS[backbone](weights, pooling)
+        self.backbone = (_Smooth(network) if smooth else network).eval().requires_grad_(False)
         self.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.to(memory_format=torch.channels_last)                         # same numbers; convolutions on a CPU are faster so
 
@@ -182,15 +209,15 @@ class Features(nn.Module):
     @property
     def style_layers(self):
         """The layers that carry style by default: relu1_1 … relu5_1 where there are such."""
-        return self._defaults(_STYLE_LAYERS)
+        return self._defaults("style_layers", _STYLE_LAYERS)
 
     @property
     def content_layers(self):
         """The layers that carry content by default: relu3_1 and relu4_2 where there are such."""
-        return self._defaults(_CONTENT_LAYERS)
+        return self._defaults("content_layers", _CONTENT_LAYERS)
 
-    def _defaults(self, table):
-        layers = table.get(self.name, table["vgg"])
+    def _defaults(self, kind, table):
+        layers = getattr(self.backbone, kind, None) or table.get(self.name, table["vgg"])
         if set(layers) <= set(self.backbone.layers):
             return list(layers)
         raise ValueError(f"{self.name} has no default layers; give content_layers and style_layers among "

@@ -229,8 +229,9 @@ class Objective:
     `content_layers`, `style_layers`: a list or {layer: weight}. `scaling`: "relative" (‖F−P‖²/‖P‖², ‖G−A‖²/‖A‖², mean TV),
     "gatys" (the plain formulas) or "article" (its program); it also decides alpha, beta, gamma and layers that are not given.
     `style_term`: what style is measured by, made of (layer, the style's activations, scaling); lesson 07 has other ones.
-    objective(image [B, 3, H, W]) → Terms. `terms`: a list of Weighted, to which later lessons append their own.
+    objective(image [B, 3, H, W]) → Terms. `terms`: a list of Weighted; set `extra` to more of them before the first call.
     """
+    extra = ()
 
     def __init__(self, features, content, style, alpha=None, beta=None, gamma=None, content_layers=None, style_layers=None,
                  scaling="relative", style_weights=None, style_term=StyleTerm):
@@ -263,7 +264,7 @@ class Objective:
         for picture, share in self.styles:
             terms += [Weighted(self.beta, share * self.style_layers[layer], self.style_term(layer, act, self.scaling))
                       for layer, act in study(picture, self.style_layers).items()]
-        return terms + [Weighted(self.gamma, 1, TVTerm(self.scaling)), Weighted(RANGE_WEIGHT, 1, RangeTerm())]
+        return [*terms, Weighted(self.gamma, 1, TVTerm(self.scaling)), Weighted(RANGE_WEIGHT, 1, RangeTerm()), *self.extra]
 
     @property
     def layers(self):

@@ -1,5 +1,6 @@
 """Figures of the lessons, with matplotlib: pictures in a row, matrices as colors, curves, tables. Each displays itself."""
 import io
+import struct
 
 import torch
 
@@ -47,6 +48,43 @@ def display_jpeg(figure):
     file = io.BytesIO()
     figure.savefig(file, format="jpeg", pil_kwargs={"quality": 80, "subsampling": 0})
     display(Image(file.getvalue(), format="jpeg"))
+
+
+def moving(clips, titles, rate=8, colors=64):
+    """Clips side by side, as many frames a second as `rate` says, again and again: an animated PNG, which the notebook holds.
+
+    clips: lists, equally long, of pictures [1, 3, H, W]. All frames share `colors` colors, so that no color flickers of itself.
+    """
+    from IPython.display import Image, display
+
+    held = animated(clips, titles, rate, colors)
+    width, _ = struct.unpack(">2I", held[16:24])                                 # PNG's header begins with them
+    display(Image(held, format="png", width=min(2 * width, 560)))                # small pictures are shown larger
+
+
+def animated(clips, titles, rate=8, colors=64, gap=6, band=16):
+    """The bytes of what `moving` displays."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    from .images import to_pil
+
+    font, sheets = ImageFont.load_default(11), []
+    for row in zip(*clips, strict=True):
+        pictures = [to_pil(one) for one in row]
+        sheet = Image.new("RGB", (sum(one.width + gap for one in pictures) - gap, max(one.height for one in pictures) + band), "white")
+        left = 0
+        for picture, title in zip(pictures, titles):
+            ImageDraw.Draw(sheet).text((left, 0), title, "#222222", font)
+            sheet.paste(picture, (left, band))
+            left += picture.width + gap
+        sheets.append(sheet)
+    all_of_them = Image.new("RGB", (sheets[0].width, sheets[0].height * len(sheets)))
+    for number, sheet in enumerate(sheets):
+        all_of_them.paste(sheet, (0, number * sheet.height))
+    palette, file = all_of_them.quantize(colors, method=Image.Quantize.MEDIANCUT), io.BytesIO()
+    first, *more = (sheet.quantize(palette=palette, dither=Image.Dither.NONE) for sheet in sheets)
+    first.save(file, "PNG", save_all=True, append_images=more, duration=1000 / rate, loop=0, optimize=True)
+    return file.getvalue()
 
 
 def contact_sheet(pictures, rows, columns=None, dpi=DPI):
@@ -148,3 +186,12 @@ def landscape(loss, paths, span=(0, 1), labels=("left pixel", "right pixel")):
         axis.set(aspect="equal", xlabel=labels[0], ylabel=labels[1] if axis is axes[0] else "", xticks=span, yticks=span)
         axis.set_title(name, fontsize=9)
     plt.show()
+
+
+def filter_sheet(filters, columns=12):
+    """Filters [K, 3, s, s] as one picture [1, 3, h, w], `columns` in a row: gray is 0, each as bright as its own largest value allows."""
+    filters = filters.detach().cpu()
+    filters = filters / filters.abs().amax(dim=(1, 2, 3), keepdim=True).clamp_min(1e-12) / 2 + 0.5
+    filters = torch.nn.functional.pad(torch.nn.functional.interpolate(filters, scale_factor=-(-21 // filters.shape[-1])), (1, 1, 1, 1), value=1.0)
+    filled = torch.cat([filters, torch.ones(-len(filters) % columns, *filters.shape[1:])]).unflatten(0, (-1, columns))
+    return filled.permute(2, 0, 3, 1, 4).flatten(3, 4).flatten(1, 2)[None]           # [rows, columns, 3, s, s] → [1, 3, rows·s, columns·s]

@@ -22,18 +22,24 @@ class Settings:
     the style picture's longer side over the photograph's. `statistic`: what style is measured by (`statistics.TERMS`).
     `preserve_color`: "luminance" (or True) puts the photograph's colors back at the end, "match" gives them to the painting
     before it is painted from. `init`: "content", "noise", "style", or a picture's path.
+    `words`: a description in place of a style ("thick blue strokes", 梵高风格); `clip`: who understands it, None (our own encoder, offline), a
+    model or weights file of open_clip, or "auto".
     `masks`: where the styles belong, one text for each or one for all: a picture's path (white is painted) or a recipe of
     `regions.masks` ("background"). `untouched`: outside of them the photograph itself, at its own size; `feather`: how softly it
     begins, inside, as a share of its longer side.
+    `smooth`: the network's activations through a softmax, meant for residual networks; it wants a smaller gamma, 0.005 say.
     `precision`: of the network: "fp32", "bf16" or "fp16". `tile`: px of a tile (None: tiles only where memory wants them).
     Raises ValueError for a name or value that makes no sense.
     """
     content: str | None = None
     style: str | list | None = None
+    words: str | None = None
+    clip: str | None = None
     size: int | None = None
     backbone: str = "tiny"
     weights: str | None = None
     pooling: str = "max"
+    smooth: bool = False
     alpha: float | None = None
     beta: float | None = None
     gamma: float | None = None
@@ -73,8 +79,13 @@ class Settings:
             raise ValueError(f"style_scale={self.style_scale!r} makes no sense; give a number between 0.05 and 20 (1: as it is)")
         if self.masks is not None and not (isinstance(self.masks, (list, tuple)) and self.masks and all(isinstance(one, str) for one in self.masks)):
             raise ValueError(f"masks={self.masks!r} makes no sense; give a list of files or recipes, one for each style, or None")
-        if not isinstance(self.untouched, bool):
-            raise ValueError(f"untouched={self.untouched!r} makes no sense; give True or False")
+        for name in ("words", "clip"):
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, str) and value.strip()):
+                raise ValueError(f"{name}={value!r} makes no sense; give a text, or None")
+        for name in ("untouched", "smooth"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"{name}={getattr(self, name)!r} makes no sense; give True or False")
         if not (_is_number(self.feather) and 0 <= self.feather <= 0.5):
             raise ValueError(f"feather={self.feather!r} makes no sense; give a number between 0 and 0.5, a share of the longer side")
 

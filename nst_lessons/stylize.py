@@ -11,6 +11,7 @@ from .losses import Objective, Terms
 from .optimize import Spectrum, optimize
 from .regions import GuidedObjective, GuidedTerm, composite, feathered, read_masks, resized
 from .scale import Plan, half, plan, tiled
+from .selfsup import ready
 from .settings import Settings
 from .statistics import TERMS
 
@@ -63,10 +64,11 @@ def budgets(steps, count):
     return [1 + after - before for before, after in zip(ends, ends[1:])]
 
 
-def stylize(photo, style, /, **settings):
+def stylize(photo, style=None, /, **settings):
     """`photo` painted in the style of `style`: a picture [1, 3, H, W] in [0, 1].
 
-    photo, style: pictures [1, 3, H, W], names or paths; style may be a list. Keywords: those of `Settings`, whose `content`
+    photo, style: pictures [1, 3, H, W], names or paths; style may be a list, and a style what `words.style_from_words` returns, or left out
+    for words="thick blue strokes". Keywords: those of `Settings`, whose `content`
     and `style` are ignored here. Raises ValueError for settings that make no sense, ImageError for a picture that cannot be read.
     """
     settings = Settings.of(**settings)
@@ -87,31 +89,37 @@ def finish(image, photo, settings):
     return composite(resize(image, shape), photo, feathered(inside, settings.feather * max(shape)))
 
 
-def paint(photo, style, settings, features=None, state=None, style_term=None, group=None):
+def paint(photo, style, settings, features=None, state=None, style_term=None, group=None, onto=None, extra=()):
     """Yields Progress as the picture grows; what `stylize`, the command line and the studio stand on.
 
     `features`: a ready network, else the settings' own. `state`: a Progress.state(), to go on. `style_term`: as for Objective (with
     masks, as GuidedObjective's `guided_term`), else that of the settings' statistic. `group`: processes of torch.distributed that share the work.
+    `onto`: a picture [1, 3, H, W] to go on from, at full size only; `extra`: more Weighted terms, which want it (lesson 11 has one).
     """
-    features = half(features or Features(settings.backbone, settings.weights, settings.pooling), settings.precision)
+    features = features or Features(settings.backbone, settings.weights, settings.pooling, smooth=settings.smooth)
     size = settings.size or (max(photo.shape[2:]) if isinstance(photo, torch.Tensor) else FILE_SIZE)
     source, photo = photo, _picture(photo, size).to(features.device)
     masks = regions(source, photo.shape[2:], settings)
-    styles = [_picture(one, style_side(size, settings)).to(features.device)
-              for one in (style if isinstance(style, (list, tuple)) else [style])]
+    given = styles_of(style, settings)
+    clip = next((one for one in given if hasattr(one, "objective")), None)             # CLIP has no picture of what it means
+    styles = [_picture(one, style_side(size, settings)).to(features.device) for one in given if one is not clip]
+    if clip:
+        settings = clip.suited(settings, len(given))
     if settings.preserve_color == "match":
         styles = [match_color(one, photo) for one in styles]
-    sizes = pyramid(size, settings.levels, photo.shape)[-settings.steps:]              # an evaluation for each, at least
+    features = half(ready(features, [photo, *styles]), settings.precision)             # a dictionary learns from these pictures
+    sizes = pyramid(size, 1 if onto is not None else settings.levels, photo.shape)[-settings.steps:]     # an evaluation for each, at least
     counts = budgets(settings.steps, len(sizes))
-    first, done, image = (0, 0, None) if state is None else (state["level"], state["done"], None)
+    first, done, image = (0, 0, onto) if state is None else (state["level"], state["done"], None)
     for level in range(first, len(sizes)):
         content = resize(photo, sizes[level])
         targets = [resize(one, longer_side(one.shape, sizes[level] * settings.style_scale)) for one in styles]
         if state is not None:
             start = state["start"].to(content)
         else:
-            start = _start(settings, content, targets) if image is None else resize(image, tuple(content.shape[2:]))
-        objective = _objective(features, content, targets, settings, style_term, masks)
+            start = _start(settings, content, targets) if image is None else resize(image.to(content), tuple(content.shape[2:]))
+        objective = clip.objective(features, content, settings) if clip else _objective(features, content, targets, settings, style_term, masks)
+        objective.extra = [*extra, *_predicted(given, objective, settings, style_term)]
         how = plan(objective, settings.method, settings.tile, group)
         if state is not None:                                                          # an optimizer goes on as it began
             how = how._replace(method=state["method"], history=state["history"])
@@ -134,6 +142,26 @@ def regions(photo, shape, settings):
     return read_masks(settings.masks, photo, shape)
 
 
+def styles_of(style, settings):
+    """The styles as a list; the settings' words become what they stand for. Raises ValueError without any, or with both."""
+    if settings.words is None:
+        if style is None:
+            raise ValueError("no style: give a painting, or words='thick blue and yellow strokes'")
+        return list(style) if isinstance(style, (list, tuple)) else [style]
+    if style is not None:
+        raise ValueError(f"a style is given, and words={settings.words!r}: leave one of them out")
+    from .words import style_from_words                                                # here: a painting that needs no words does not wait for them
+    return [style_from_words(settings.words, settings.clip)]
+
+
+def _predicted(given, objective, settings, style_term):
+    """Weighted terms of what words predict, for those of the styles that are words: tables of `tiny`, of the whole picture."""
+    if settings.backbone != "tiny" or settings.statistic != "gram" or settings.masks or style_term or settings.preserve_color == "match":
+        return []
+    shares = settings.style_weights or [1 / len(given)] * len(given)
+    return [term for one, share in zip(given, shares) if hasattr(one, "terms") for term in one.terms(objective, share)]
+
+
 def _objective(features, content, styles, settings, style_term, masks):
     """The settings' Objective for one level; with masks, a guided one."""
     options = {name: settings[name] for name in ("alpha", "beta", "gamma", "content_layers", "style_layers", "scaling", "style_weights")}
@@ -154,7 +182,9 @@ def _steps(how, start, objective, budget, state):
 
 
 def _picture(source, size):
-    """A tensor resized, or a name or file loaded, to `size` px on its longer side."""
+    """A tensor resized, a name or file loaded, or what words stand for drawn, to `size` px on its longer side."""
+    if hasattr(source, "recipe"):
+        return source.picture(size)
     return resize(source, size) if isinstance(source, torch.Tensor) else load_image(source, size=size)
 
 

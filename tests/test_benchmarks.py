@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import attention, engine, fast, regions, scale, sweep, teacher, tiny_quality
-from nst_lessons import Features, Objective, load_image
+from benchmarks import attention, engine, fast, regions, scale, selfsup, sweep, teacher, tiny_quality
+from nst_lessons import Features, Objective, load_image, style_error
 
 shared = pytest.mark.skipif(not (teacher.SHARED / "judge.py").exists(), reason="wants ../shared: teachers, judge and held-out pictures")
 
@@ -163,3 +163,22 @@ def test_masks_are_measured_inside_and_outside():
     assert largest == 0 < inside and painted.shape == load_image("coffee", size=64).shape
     ratios, guided, mixed = regions.errors("coffee", "rectangle:0,0,0.5,1", "mosaic", "waves", size=96, steps=12)
     assert len(ratios) == 2 and max(ratios) < 0.9 and guided.shape == mixed.shape
+
+
+def test_networks_are_measured_beside_the_photograph_itself(monkeypatch):
+    photo, style = load_image("cat", size=64), load_image("mosaic", size=64)
+    monkeypatch.setattr(selfsup, "SHARED", Path(__file__).parent)              # no judge.py here
+    chosen = {name: selfsup.NETWORKS[name] for name in ("random", "patches", "resnet50, softmax")}
+    monkeypatch.setattr(selfsup, "_cached", lambda name: False)
+    networks = selfsup.at_hand(chosen)
+    assert list(networks) == ["random", "patches"]
+    found = list(selfsup.measure(networks, photo, style, 64, 4))
+    assert [name for name, *_ in found] == ["the photograph", "random", "patches"]
+    tiny = Features("tiny")
+    for _, picture, seconds, figures in found:
+        assert picture.shape == photo.shape and figures["style"] is None and figures["content"] is None
+        assert figures["tiny"] == pytest.approx(style_error(picture, style, tiny)) and (seconds > 0.01) == (picture is not photo)
+
+
+def test_a_file_of_selfsup_takes_the_place_of_the_shipped_one():
+    assert selfsup.at_hand({"selfsup": {"backbone": "selfsup"}}, "own.safetensors") == {"selfsup": {"backbone": "selfsup", "weights": "own.safetensors"}}

@@ -100,6 +100,22 @@ def test_an_option_that_needs_no_value_leaves_the_pictures_alone(words, kept):
     assert [settings["content"], settings["style"]] == [word for word in words[1:] if word[:2] != "--" and word != "match"]
 
 
+@pytest.mark.parametrize("line", [
+    ["--size", "32", "photo.png", "style.png"], ["photo.png", "--size", "32", "style.png"], ["photo.png", "--size", "32", "style.png", "photo.png"],
+])
+def test_style_may_stand_behind_an_option(line):
+    assert run("stylize", *line, "-o", "out.png", *QUICK[2:], "--quiet") == 0
+    style = images.read_settings("out.png")["style"]
+    assert style == ("style.png" if line[-1] == "style.png" else ["style.png", "photo.png"])
+
+
+def test_what_is_nobodys_argument_is_refused(capsys):
+    for line in (["photo.png", "style.png", "--size", "32", "more.png"], ["photo.png", "--size", "32", "--nonsense"]):
+        with pytest.raises(SystemExit) as left:
+            run("stylize", *line, "-o", "out.png")
+        assert left.value.code == 2 and f"unrecognized arguments: {line[-1]}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words, told", [
     (["--preserve-color", "mach", "photo.png", "style.png"], "invalid choice: 'mach'"),
     (["photo.png", "style.png", "--preserve-color", "yes"], "invalid choice: 'yes'"),

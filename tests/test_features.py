@@ -355,7 +355,7 @@ def test_a_network_of_ones_own(monkeypatch):
     built = []
     nst.features.register("blur", lambda weights, pooling: built.append((weights, pooling)) or _Blur())
     features = Features("blur", weights="somewhere", pooling="avg", device="cpu")
-    assert built == [("somewhere", "avg")] and nst.features.backbones() == ["tiny", "random", "vgg16", "vgg19", *GRAPHS, "blur"]
+    assert built == [("somewhere", "avg")] and nst.features.backbones() == ["tiny", "random", "vgg16", "vgg19", *GRAPHS, "patches", "selfsup", "blur"]
     acts = features(_picture(), ["coarse", "fine"])
     assert features.layers == list(acts) == ["fine", "coarse"] and acts["coarse"].shape == (1, 3, 16, 12)
     with pytest.raises(ValueError, match=r"unknown layer 'conv1_1'; this network \(blur\) has fine, coarse"):

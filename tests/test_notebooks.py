@@ -262,7 +262,9 @@ def test_few_cells_are_not_compared(source):
 
 TAUGHT = {"01": ["denormalize", "normalize"], "03": ["gram_matrix"], "04": ["content_loss", "style_loss", "tv_loss"],
           "07": ["combinations", "covariance", "mean_and_deviation", "sliced_wasserstein", "sorted_projections"],
-          "08": ["instance_norm"], "09": ["adain", "attend", "attention_weights", "moments"], "10": ["cut"], "13": ["guide", "guided_gram"]}
+          "08": ["instance_norm"], "09": ["adain", "attend", "attention_weights", "moments"], "10": ["cut"], "11": ["own_places", "warp"], "12": ["conv_cost", "separable_conv"], "13": ["guide", "guided_gram"],
+          "14": ["contrast", "smoothed", "spherical_kmeans", "zca"],
+          "15": ["text_distance"]}
 
 
 def bare(function):

@@ -8,8 +8,8 @@ from nst_lessons import Settings
 
 # Every field, none at its default. A new field has to be added here too: the first test says so.
 FULL = {
-    "content": "café.jpg", "style": ["starry", "waves:7"], "size": 320, "backbone": "vgg19", "weights": "vgg.pth",
-    "pooling": "avg", "alpha": 0.25, "beta": 3, "gamma": 0.0,
+    "content": "café.jpg", "style": ["starry", "waves:7"], "words": "梵高风格, thick", "clip": "ViT-B-32", "size": 320, "backbone": "vgg19", "weights": "vgg.pth",
+    "pooling": "avg", "smooth": True, "alpha": 0.25, "beta": 3, "gamma": 0.0,
     "content_layers": {"relu4_2": 1.0, "relu3_2": 0.5}, "style_layers": ["relu1_1", "conv2_1"],
     "style_weights": [0.7, 0.3], "statistic": "sliced", "scaling": "gatys", "method": "adam", "steps": 77, "levels": 2, "style_scale": 1.5,
     "precision": "bf16", "tile": 512, "init": "noise", "seed": 12, "preserve_color": True,
@@ -81,6 +81,7 @@ WHOLE, POSITIVE = "whole number of at least", "number of at least 0"
     *(("seed", value, f"{WHOLE} 0") for value in (-1, 0.5, None, "x")), ("seed", 2**70, "seed="),
     *(("masks", value, "a list of files or recipes") for value in ([], "background", [1], {"a": 1})),
     *(("untouched", value, "give True or False") for value in (1, None, "yes")),
+    *((name, value, "give a text, or None") for name in ("words", "clip") for value in ("", "  ", 3, ["blue"])),
     *(("feather", value, "between 0 and 0.5") for value in (-0.01, 0.6, float("nan"), None, "1")),
     *(("style_scale", value, "between 0.05 and 20") for value in (0, 0.01, 21, float("nan"), None, "1")),
 ])

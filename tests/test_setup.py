@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-CONDA_NAMES = {"torch": "pytorch", "opencv-python-headless": "py-opencv"}
+CONDA_NAMES = {"torch": "pytorch", "opencv-python-headless": "py-opencv", "open_clip_torch": "open-clip-torch"}
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is missing: sudo apt install make")
 
 

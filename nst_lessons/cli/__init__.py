@@ -10,14 +10,18 @@ _OPEN = {"--preserve-color": ("luminance", "match"), "--distributed": ()}     # 
 
 def main(argv=None):
     """Runs one command; returns the exit status: 0 good, 2 bad input (one line says what), 130 interrupted."""
-    from . import any_style, check, fast, learn_style, samples, stylize, sweep
+    from . import any_style, check, export, fast, learn_style, samples, stylize, sweep, video
     parser = argparse.ArgumentParser(prog="nst-lessons", description="Neural style transfer, lesson by lesson.")
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (stylize, sweep, fast, any_style, learn_style, samples, check):
+    for command in (stylize, sweep, fast, any_style, learn_style, video, export, samples, check):
         command.add(commands)
     line = sys.argv[1:] if argv is None else list(argv)
-    args = parser.parse_args(_pictures_first(line))
+    args, left = parser.parse_known_args(_pictures_first(line))
+    if left and getattr(args, "style", None) == [] and not any(word.startswith("-") for word in left):
+        args.style, left = left, []                                # STYLE may be left out, and argparse then finds none behind an option
+    if left:
+        parser.error(f"unrecognized arguments: {' '.join(left)}")
     args.command_line = line
     try:
         return args.run(args) or 0

@@ -16,7 +16,10 @@ def add(commands):
     p = commands.add_parser("stylize", help="paint a photograph in the style of a painting",
                             description="Paint CONTENT in the style of STYLE: files, or names from 'nst-lessons samples'.")
     p.add_argument("content", metavar="CONTENT", help="photograph: a file or a sample's name")
-    p.add_argument("style", metavar="STYLE", nargs="+", help="painting: a file or a sample's name; several are mixed")
+    p.add_argument("style", metavar="STYLE", nargs="*", help="painting: a file or a sample's name; several are mixed")
+    p.add_argument("--words", metavar="TEXT", help="in place of STYLE a description, English or Chinese: 'thick blue and yellow strokes', 梵高风格")
+    p.add_argument("--clip", metavar="MODEL|FILE", help="who understands the words: a model of open_clip (ViT-B-32), a file of its weights, or auto "
+                                                        "(where weights are on disk); without this our own encoder, offline")
     p.add_argument("-o", "--output", metavar="OUT", required=True, help="picture to write: .png, .jpg or .webp")
     add_settings(p)
     p.add_argument("--resume", action="store_true", help="go on where an interrupted run of the same command stopped")
@@ -45,9 +48,11 @@ def add_settings(p, size=_SIZE):
     p.add_argument("--feather", type=float, help="how softly the painted part begins with --untouched, as a share of the longer side (default 0.01)")
     p.add_argument("--style-weights", type=_numbers, metavar="W,W", help="how several styles are mixed, e.g. 0.7,0.3")
     p.add_argument("--backbone", help="network (default tiny); others: vgg19, vgg16, resnet50, squeezenet1_1, "
-                                      "mobilenet_v3_small, random")
+                                      "mobilenet_v3_small, random, patches (learned from the two pictures), selfsup (no labels)")
     p.add_argument("--weights", metavar="FILE", help="the network's weights: .pth, .safetensors, or 'random'")
     p.add_argument("--pooling", choices=["max", "avg"], help="pooling of the network (default max)")
+    p.add_argument("--smooth", action="store_const", const=True,
+                   help="the network's activations through a softmax, meant for resnet50; with it a smaller --gamma, 0.005 say")
     p.add_argument("--content-layers", type=_layers, metavar="L,L", help="e.g. relu4_2, or with weights relu4_2=1,relu3_2=0.5")
     p.add_argument("--style-layers", type=_layers, metavar="L,L", help="e.g. relu1_1,relu2_1")
     p.add_argument("--statistic", choices=["gram", "mean_std", "covariance", "sliced", "patches"],
@@ -103,7 +108,7 @@ def _paint(args, group=None):
     output, settings, rank = pathlib.Path(args.output), _settings(args), processes.rank(group)
     if rank == 0:
         _check_output(output, settings)
-    photo, styles = _pictures(settings)
+    photo, styles = _pictures(settings, told=rank == 0 and not args.quiet)
     photo = settings.content if settings.masks else photo                  # masks look at the whole file, and what is untouched is its own size
     notes = output.with_name(output.name + ".checkpoint")
     state = _resumed(notes, settings, args.resume)
@@ -172,7 +177,9 @@ def _settings(args, size=_SIZE):
     """Only what was said on the command line; the rest are Settings' own defaults."""
     from ..settings import Settings
     said = {name: value for name, value in vars(args).items() if value is not None and name in Settings.__dataclass_fields__}
-    style = args.style[0] if len(args.style) == 1 else args.style
+    style = args.style[0] if len(args.style) == 1 else args.style or None
+    if (style is None) == (getattr(args, "words", None) is None):
+        raise ValueError("give one of both: a painting (STYLE), or a description (--words 'thick blue and yellow strokes')")
     return Settings.of(**{"size": size} | said | {"style": style})
 
 
@@ -197,17 +204,22 @@ def _check_output(output, settings):
                          "give -o another folder or a shorter name") from None
 
 
-def _pictures(settings):
-    """Loads everything first: a bad file is told before the painting starts."""
+def _pictures(settings, told=False):
+    """Loads everything first: a bad file is told before the painting starts. `told`: say who understood the words, and how."""
     from ..images import load_image
-    from ..stylize import regions, style_side
+    from ..stylize import regions, style_side, styles_of
     size, photo = style_side(settings.size, settings), load_image(settings.content, size=settings.size)
     regions(settings.content, photo.shape[2:], settings)
+    if settings.words is not None:
+        target, = styles_of(None, settings)
+        if told:
+            print(f"nst-lessons: {target.told()}", file=sys.stderr)
+        return photo, None
     return photo, [load_image(one, size=size) for one in _styles(settings)]
 
 
 def _styles(settings):
-    return settings.style if isinstance(settings.style, list) else [settings.style]
+    return settings.style if isinstance(settings.style, list) else [settings.style] * (settings.style is not None)
 
 
 def _resumed(notes, settings, wanted):

@@ -10,17 +10,21 @@ from .attention import AttentionExplorer
 from .compare import BeforeAfter
 from .drawing import side_by_side
 from .feature_maps import FeatureMapExplorer
+from .film import FilmExplorer
 from .gram import GramExplorer
 from .layer_lab import LayerLab
 from .losses import LossExplorer
 from .mixing import MixExplorer
+from .networks import NetworkExplorer
 from .norms import NormExplorer
 from .painting import PaintingExplorer
+from .phone import PhoneExplorer
 from .pictures import PictureExplorer
 from .playground import Playground
 from .regions import RegionExplorer
 from .scale import ScaleExplorer
+from .words import WordsExplorer
 
-__all__ = ["AnyStyleExplorer", "AttentionExplorer", "BeforeAfter", "FeatureMapExplorer", "GramExplorer", "LayerLab", "LossExplorer", "MixExplorer",
-           "NormExplorer", "PaintingExplorer", "PictureExplorer", "Playground", "RegionExplorer", "ScaleExplorer",
-           "side_by_side"]
+__all__ = ["AnyStyleExplorer", "AttentionExplorer", "BeforeAfter", "FeatureMapExplorer", "FilmExplorer", "GramExplorer", "LayerLab", "LossExplorer", "MixExplorer",
+           "NetworkExplorer", "NormExplorer", "PaintingExplorer", "PhoneExplorer", "PictureExplorer", "Playground", "RegionExplorer", "ScaleExplorer",
+           "WordsExplorer", "side_by_side"]

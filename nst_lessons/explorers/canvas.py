@@ -111,3 +111,11 @@ def label(draw, text, x, y, right=False, size=15):
     left = x - width - 2 * pad if right else x
     draw.rectangle((left, y, left + width + 2 * pad, y + size + 2 * pad), fill=PAPER)
     draw.text((left + pad, y + pad + size / 2), text, INK, _font(size), anchor="lm")
+
+
+def beside(one, other, gap=16):
+    """Two Pillow images side by side on paper, `gap` px apart, upper edges level."""
+    paper = Image.new("RGB", (one.width + gap + other.width, max(one.height, other.height)), PAPER)
+    paper.paste(one, (0, 0))
+    paper.paste(other, (one.width + gap, 0))
+    return paper

@@ -38,8 +38,9 @@ def ask(function, *args, name="your function"):
 
 def as_code(settings):
     """The same picture by one call of `nst.stylize`, ready to be copied."""
-    content, style, layers, file = (json.dumps(value, ensure_ascii=False) for value in (
-        settings.content, settings.style, settings.style_layers, stem(settings) + ".png"))
+    content, style, layers, words, clip, file = (json.dumps(value, ensure_ascii=False) for value in (
+        settings.content, settings.style, settings.style_layers, settings.words, settings.clip, stem(settings) + ".png"))
+    style = style if settings.words is None else f"words={words}" + (f", clip={clip}" if settings.clip else "")
     return (f"import nst_lessons as nst\n\n"
             f"picture = nst.stylize(\n"
             f"    {content}, {style}, size={settings.size}, steps={settings.steps},\n"
@@ -50,7 +51,9 @@ def as_code(settings):
 
 def stem(settings):
     """A file's name for a painting: "astronaut_starry"."""
-    return "_".join(Path(name).stem for name in (settings.content, settings.style)).replace(":", "-")
+    named = "".join(sign if sign.isalnum() else " " for sign in settings.words or "").split()           # a description makes a long name
+    style = settings.style if settings.words is None else "-".join(named)[:40]
+    return "_".join(Path(name).stem for name in (settings.content, style)).replace(":", "-")
 
 
 def free_name(name):

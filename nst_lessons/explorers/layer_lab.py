@@ -1,5 +1,4 @@
 """Lesson 07: every knob of `stylize` in reach, and a small preview that is painted anew whenever one is turned."""
-import base64
 import functools
 import time
 
@@ -12,12 +11,12 @@ from ..settings import Settings
 from ..statistics import TERMS, own_term
 from ..stylize import finish, paint
 from ..sweep import content_error
-from .background import Background, Pace, Stopped, attentive_features
-from .canvas import PAPER, note, sheet
+from .background import Pace, Stopped, attentive_features
+from .canvas import PAPER, beside, note, sheet
 from .canvas import photo as photo_of
 from .captions import ask, in_plain_words, stem
 from .controls import choice, factor_sliders, load_sample, round_off
-from .explorer import Guarded, encoded
+from .working import Working
 
 LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
 CONTENT = ["relu3_1", "relu4_2"]
@@ -28,7 +27,7 @@ _PICTURES = ["cat", "astronaut", "coffee", "rocket"]
 _PAINTINGS = ["waves", "starry", "mosaic", "ink_wash", "stained_glass", "autumn_forest"]
 
 
-class LayerLab(Guarded):
+class LayerLab(Working):
     """A preview of 128 px with the layers, weights and factors that the controls say; displays itself in a notebook.
 
     distance: your own function(act [B, C, H, W], style_act [1, C, H′, W′]) → [B], tried first among the statistics.
@@ -37,10 +36,12 @@ class LayerLab(Guarded):
     preview is painted.
     """
 
+    patience = 4 * PATIENCE
+
     def __init__(self, distance=None, photo="cat", style="waves", layers=LAYERS):
         super().__init__()
         self.distance, self._own = distance, None if distance is None else f"yours: {getattr(distance, '__name__', 'function')}"
-        self._features, self._background, self._painted = None, Background(), None
+        self._features = self._painted = None
         self._make_controls(photo, style, list(layers))
         self._show(load_sample(photo, SIZE), "photograph")
         for control in self.controls:
@@ -49,16 +50,6 @@ class LayerLab(Guarded):
 
     def __repr__(self):
         return f"LayerLab({'' if self.distance is None else 'distance=' + getattr(self.distance, '__name__', 'function')})"
-
-    def _repr_mimebundle_(self, **kwargs):
-        """The widget; and for a reader without a kernel the preview, once it is painted, and one line that never changes."""
-        self.wait(4 * PATIENCE)
-        small = encoded(self.shown.quantize(128, dither=Image.Dither.NONE), "png", optimize=True)
-        return self.widget._repr_mimebundle_(**kwargs) | {"text/plain": repr(self), "image/png": base64.b64encode(small).decode()}
-
-    def wait(self, seconds=None):
-        """Waits until the preview is painted, at most `seconds`; True if it is."""
-        return self._background.wait(seconds)
 
     # --- what one sees -----------------------------------------------------------------------------------------------
 
@@ -95,11 +86,7 @@ class LayerLab(Guarded):
         """The two given pictures, small, beside the one that is painted."""
         given = sheet([[("photograph", photo_of(load_sample(self.photo.value, SIZE), _SMALL))],
                        [("painting", photo_of(load_sample(self.style.value, SIZE), _SMALL))]])
-        live = sheet([[(title, photo_of(picture, _LIVE))]])
-        self.shown = Image.new("RGB", (_SMALL + 16 + max(live.width, _LIVE), max(live.height, given.height)), PAPER)
-        self.shown.paste(given, (0, 0))
-        self.shown.paste(live, (_SMALL + 16, 0))
-        self.picture.value = encoded(self.shown, "jpeg")
+        self._put(beside(given, sheet([[(title, photo_of(picture, _LIVE))]])))
 
     def complain(self, error):
         """One line about what went wrong; in the picture too while nothing was painted, for a reader without a kernel."""
@@ -109,8 +96,7 @@ class LayerLab(Guarded):
             paper = Image.new("RGB", (self.shown.width, self.shown.height + words.height), PAPER)
             paper.paste(self.shown, (0, 0))
             paper.paste(words, (0, self.shown.height))
-            self.shown = paper
-            self.picture.value = encoded(self.shown, "jpeg")
+            self._put(paper)
 
     # --- what it answers ---------------------------------------------------------------------------------------------
 

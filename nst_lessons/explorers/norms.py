@@ -1,22 +1,20 @@
 """Lesson 08: two small networks that differ in their normalization only, side by side while they train."""
-import base64
 import copy
 import functools
 import threading
 
 import ipywidgets as widgets
 import torch
-from PIL import Image
 
 from ..fast.network import ConditionalNorm, FastNetwork
 from ..fast.training import Trainer
-from .background import Background, Pace, Stopped, attentive_features
-from .canvas import note, sheet
+from .background import Pace, Stopped, attentive_features
+from .canvas import sheet
 from .canvas import photo as photo_of
-from .captions import ask, in_plain_words
+from .captions import ask
 from .controls import choice, load_sample, slider
 from .drawing import loss_curves
-from .explorer import Guarded, encoded
+from .working import Working
 
 LEARN_FROM, SHOWN = ["astronaut", "coffee", "motorcycle", "rocket"], ["cat", "astronaut", "coffee", "motorcycle", "rocket"]
 STYLES = ["waves", "starry", "woodcut", "stained_glass", "wheat_field"]
@@ -25,7 +23,7 @@ _SIDE = 178                                                          # px of eac
 _RECIPE = {"sizes": (64,), "seen": (90, 160), "batch": 4, "lr": 0.02, "table_lr": 5e-3}
 
 
-class NormExplorer(Guarded):
+class NormExplorer(Working):
     """Trains two small one-pass networks on the same crops: one with the learner's `norm`, the other with batch normalization.
 
     norm(act [B, C, H, W], scale [1 or B, C], shift [1 or B, C]) → [B, C, H, W]. Run begins, or goes on after Pause; Reset forgets. Photograph
@@ -37,7 +35,7 @@ class NormExplorer(Guarded):
     def __init__(self, norm, style="waves", size=128, nets=None):
         super().__init__()
         self.norm, self.size = norm, size
-        self._background, self._free, self._features = Background(), threading.Event(), None
+        self._free, self._features = threading.Event(), None
         self._make_controls(style)
         self._connect()
         self._reset()
@@ -45,22 +43,6 @@ class NormExplorer(Guarded):
 
     def __repr__(self):
         return f"NormExplorer(norm={getattr(self.norm, '__name__', 'function')})"
-
-    def _repr_mimebundle_(self, **kwargs):
-        """The widget; and for a reader without a kernel the picture as it is now, and one line that never changes."""
-        small = encoded(self.shown.quantize(128, dither=Image.Dither.NONE), "png", optimize=True)
-        return self.widget._repr_mimebundle_(**kwargs) | {"text/plain": repr(self), "image/png": base64.b64encode(small).decode()}
-
-    def wait(self, seconds=None):
-        """Waits until the training has ended, at most `seconds`; True if it has."""
-        return self._background.wait(seconds)
-
-    def complain(self, error):
-        """One line about what went wrong; in the picture too while there is none, for a reader without a kernel."""
-        super().complain(error)
-        if not self.picture.value:
-            self.shown = note(in_plain_words(error))
-            self.picture.value = encoded(self.shown, "jpeg")
 
     # --- what one sees -----------------------------------------------------------------------------------------------
 
@@ -92,8 +74,7 @@ class NormExplorer(Guarded):
             with torch.no_grad():
                 painted = self._painted(name, photo)
             row.append(({"yours": "your normalization", "batch": "batch normalization"}[name], photo_of(painted, _SIDE)))
-        self.shown = sheet([row])
-        self.picture.value = encoded(self.shown, "jpeg")
+        self._put(sheet([row]))
         self.curve.value = loss_curves(self._losses, max(self._goal, 1), size=(440, 150), colors=_COLORS)
 
     def _painted(self, name, photo):

@@ -1,22 +1,20 @@
 """Lesson 05: the learner's own loop at work, with its picture and its loss, and a button to hold it."""
-import base64
 import functools
 import math
 import threading
 
 import ipywidgets as widgets
 import torch
-from PIL import Image
 
 from ..losses import DEFAULT_FACTORS, Objective
 from ..optimize import OptimizationError
-from .background import Background, Pace, Stopped, attentive_features
-from .canvas import PAPER, sheet
+from .background import Pace, Stopped, attentive_features
+from .canvas import beside, sheet
 from .canvas import photo as photo_of
 from .captions import is_a_stub
 from .controls import choice, load_sample, log_slider, round_off, slider
 from .drawing import loss_curves
-from .explorer import Guarded, encoded
+from .working import Working
 
 STARTS = ["the photograph", "noise"]
 RATES = [0.25, 0.5, 1, 2, 4, 10]
@@ -48,7 +46,7 @@ class _Run:
         return f"evaluation {self.asked} of {self.recipe[-1]}{miscounted} · loss {self.losses[-1][1]:.3g}{style}"
 
 
-class PaintingExplorer(Guarded):
+class PaintingExplorer(Working):
     """The learner's `loop(start, objective, method, evaluations, lr)`, a generator of (evaluations, loss, picture), while it paints.
 
     Run begins, or goes on after Pause; when a control was moved it begins anew, and the old curve stays for comparison until
@@ -60,7 +58,7 @@ class PaintingExplorer(Guarded):
         self.loop, self._features, self._objective = loop, None, (None, None)
         self.photo, self.style = load_sample(photo, size), load_sample(style, size)
         self._given = sheet([[("photograph", photo_of(self.photo, _SMALL))], [("painting", photo_of(self.style, _SMALL))]])
-        self._background, self._free, self._runs, self._run = Background(), threading.Event(), {}, None
+        self._free, self._runs, self._run = threading.Event(), {}, None
         self._make_controls()
         self._connect()
         self._reset()
@@ -68,15 +66,6 @@ class PaintingExplorer(Guarded):
 
     def __repr__(self):
         return f"PaintingExplorer(loop={getattr(self.loop, '__name__', 'function')})"
-
-    def _repr_mimebundle_(self, **kwargs):
-        """The widget; and for a reader without a kernel the picture as it is now, and one line that never changes."""
-        small = encoded(self.shown.quantize(128, dither=Image.Dither.NONE), "png", optimize=True)
-        return self.widget._repr_mimebundle_(**kwargs) | {"text/plain": repr(self), "image/png": base64.b64encode(small).decode()}
-
-    def wait(self, seconds=None):
-        """Waits until the painting has ended, at most `seconds`; True if it has."""
-        return self._background.wait(seconds)
 
     # --- what one sees -----------------------------------------------------------------------------------------------
 
@@ -105,10 +94,7 @@ class PaintingExplorer(Guarded):
     def _show(self, image, title):
         """The two given pictures, small, beside the one that is being painted; and the curves of all runs."""
         live = sheet([[(title, photo_of(image, _LIVE))]])
-        self.shown = Image.new("RGB", (_SMALL + 16 + live.width, max(live.height, self._given.height)), PAPER)
-        self.shown.paste(self._given, (0, 0))
-        self.shown.paste(live, (_SMALL + 16, 0))
-        self.picture.value = encoded(self.shown, "jpeg")
+        self._put(beside(self._given, live))
         curves = {str(run): run.losses for run in self._runs.values() if run.losses}
         end = max((max(run.recipe[-1], run.asked) for run in self._runs.values()), default=self.evaluations.value)
         self.curve.value = loss_curves(curves, end, size=(440, 150), colors={str(run): run.color for run in self._runs.values()}, room=_ROOM)

@@ -1,25 +1,23 @@
 """Lesson 13: paint a mask with the mouse, or let the photograph say it, and see what becomes of the picture, with the learner's own guided Gram."""
-import base64
 import functools
 import time
 import warnings
 
 import ipywidgets as widgets
 import torch
-from PIL import Image
 from torch.nn import functional as F
 
 from ..images import save_image
 from ..regions import GuidedTerm, as_text, read_mask
 from ..settings import Settings
 from ..stylize import finish, paint
-from .background import Background, Pace, Stopped, attentive_features
-from .canvas import PAPER, heat, note, sheet
+from .background import Pace, Stopped, attentive_features
+from .canvas import beside, heat, sheet
 from .canvas import photo as photo_of
-from .captions import ask, free_name, in_plain_words
+from .captions import ask, free_name
 from .controls import choice, load_sample, slider
-from .explorer import Guarded, encoded
 from .mask_canvas import MaskCanvas
+from .working import Working
 
 SIZE, STEPS, LEVELS = 128, 20, 2        # px, evaluations, sizes of a preview
 PATIENCE = 2.6                          # s, after which a preview is shown as it is
@@ -32,7 +30,7 @@ _BEGIN = {"rectangle": "rectangle:{box}", "ellipse": "ellipse:{box}", "GrabCut i
           "cluster 1 of 3": "cluster:1/3", "cluster 2 of 3": "cluster:2/3", "cluster 3 of 3": "cluster:3/3", "nothing": None}
 
 
-class RegionExplorer(Guarded):
+class RegionExplorer(Working):
     """A mask, by hand or by recipe, and a preview painted with it; displays itself in a notebook.
 
     guided_gram(act [1, C, h, w], mask [1, 1, h, w]) → [1, C, C] stands in for the package's. Controls are attributes; `strokes` are
@@ -40,10 +38,11 @@ class RegionExplorer(Guarded):
     preview is painted.
     """
 
+    patience = 4 * PATIENCE
+
     def __init__(self, guided_gram, photo="cat", inside="starry", outside=_KEPT, turned=True):
         super().__init__()
-        self.guided_gram, self._features, self._background = guided_gram, None, Background()
-        self.shown = self._painted = None
+        self.guided_gram, self._features, self._painted = guided_gram, None, None
         self._make_controls(photo, inside, outside, turned)
         self.canvas = MaskCanvas()
         self._lay_out()
@@ -61,23 +60,13 @@ class RegionExplorer(Guarded):
     def __repr__(self):
         return f"RegionExplorer(guided_gram={getattr(self.guided_gram, '__name__', 'function')})"
 
-    def _repr_mimebundle_(self, **kwargs):
-        """The widget; and for a reader without a kernel the preview, once it is painted, and one line that never changes."""
-        self.wait(4 * PATIENCE)
-        small = encoded(self.shown.quantize(128, dither=Image.Dither.NONE), "png", optimize=True)
-        return self.widget._repr_mimebundle_(**kwargs) | {"text/plain": repr(self), "image/png": base64.b64encode(small).decode()}
-
-    def wait(self, seconds=None):
-        """Waits until the preview is painted, at most `seconds`; True if it is."""
-        return self._background.wait(seconds)
-
     # --- what one sees -----------------------------------------------------------------------------------------------
 
     def _make_controls(self, photo, inside, outside, turned):
         listed = lambda first, more: list(dict.fromkeys([first, *more]))
         self.photo = choice("photograph", listed(photo, _PHOTOS), photo)
         self.begin = choice("mask begins as", list(_BEGIN), "GrabCut in the rectangle", "what the strokes are painted upon")
-        ends = {"left": (0, 5), "top": (0, 5), "right": (100, 85), "bottom": (100, 100)}
+        ends = {"left": (0, 5), "top": (0, 0), "right": (100, 85), "bottom": (100, 100)}
         self.box = {name: slider(f"{name} (%)", value, 0, 100, 1, f"the rectangle's {name} side") for name, (_, value) in ends.items()}
         self.turned = widgets.Checkbox(turned, description="inside out", tooltip="what was inside is outside", indent=False)
         self.inside = choice("style inside", [_PHOTO, *listed(inside, _PAINTINGS)] if inside != _PHOTO else [_PHOTO, *_PAINTINGS], inside)
@@ -108,17 +97,12 @@ class RegionExplorer(Guarded):
         live = sheet([[(title, photo_of(picture, _LIVE))]])
         layers = sheet([[(layer, heat(F.interpolate(mask, [max(1, side // px) for side in mask.shape[2:]], mode="area")[0, 0], _SMALL, 1))]
                         for layer, px in _LAYERS.items()], gap=6, size=12)
-        self.shown = Image.new("RGB", (_LIVE + 16 + _SMALL, max(live.height, layers.height)), PAPER)
-        self.shown.paste(live, (0, 0))
-        self.shown.paste(layers, (_LIVE + 16, 0))
-        self.picture.value = encoded(self.shown, "jpeg")
+        self._put(beside(live, layers))
 
-    def complain(self, error):
-        """One line about what went wrong; in the picture too while nothing was painted, for a reader without a kernel."""
-        super().complain(error)
-        if self._painted is None:
-            self.shown = note(in_plain_words(error))
-            self.picture.value = encoded(self.shown, "jpeg")
+    @property
+    def empty(self):
+        """True while nothing was painted."""
+        return self._painted is None
 
     # --- what it answers ---------------------------------------------------------------------------------------------
 

@@ -35,7 +35,7 @@ def train_fast(styles, photos, *, steps=None, minutes=None, net=None, checkpoint
 def drive(trainer, *, steps=None, minutes=None, checkpoint=None, show=None, show_every=30.0, progress=True):
     """Step after step of a trainer until `steps` or `minutes` are over; returns its average network (lesson 09 trains with it, too).
 
-    `trainer` has what `Trainer` has: step(progress), about(), state(), load(state), done, average. `checkpoint`: a file, taken up
+    `trainer` has what `Trainer` has: step(progress), about(), state(), load(state), device, done, average. `checkpoint`: a file, taken up
     again where it is there; `show`: a function, called every `show_every` s and at the end.
     """
     clock, first = _Clock(trainer, steps, minutes, checkpoint), trainer.rank == 0
@@ -110,7 +110,7 @@ class _Clock:
         """0 … 1, the same in every process."""
         if self.steps:
             return self.trainer.done / self.steps
-        spent = torch.tensor([self.spent], device=self.trainer.features.device)
+        spent = torch.tensor([self.spent], device=self.trainer.device)
         if self.trainer.processes > 1:
             distributed.broadcast(spent, 0)
         return spent.item() / self.seconds

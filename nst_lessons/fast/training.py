@@ -104,6 +104,11 @@ class Trainer:
         self.rates = (self.recipe.table_lr, self.recipe.lr)
         self.done = 0
 
+    @property
+    def device(self):
+        """Where it computes."""
+        return self.features.device
+
     def batch(self, progress):
         """This process's share of the step: (photographs [B, 3, h, h], which style each [B])."""
         recipe, total = self.recipe, self.recipe.batch * self.processes

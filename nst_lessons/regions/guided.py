@@ -67,7 +67,7 @@ class GuidedObjective(Objective):
     def __init__(self, features, content, style, masks, guided_term=GuidedTerm, style_weights=None, **options):
         styles = list(style) if isinstance(style, (list, tuple)) else [style]
         if len(masks) not in (1, len(styles)):
-            raise ValueError(f"{len(masks)} masks and {len(styles)} styles: give one mask for each style, or one for all")
+            raise ValueError(f"{len(masks)} masks and {len(styles)} style{'s' * (len(styles) != 1)}: give one mask for each style, or one for all")
         if style_weights is None and len(masks) == len(styles):
             style_weights = [1.0] * len(styles)                   # each has a region of its own: nothing is shared
         super().__init__(features, content, styles, style_weights=style_weights, **options)
@@ -87,7 +87,7 @@ class GuidedObjective(Objective):
         at, shapes, guided = len(self.style_layers), layer_shapes(self.features, self.style_layers, self.content), []
         for number, mask in enumerate(self.masks):
             guided += self._in_region(mask, number + 1, styles[number * at:(number + 1) * at], shapes)
-        return [one for one in plain if one.term.kind == "content"] + guided + [one for one in plain if one.term.kind in ("tv", "range")]
+        return [one for one in plain if one.term.kind == "content"] + guided + [one for one in plain if one.term.kind not in ("content", "style")]
 
     def _in_region(self, mask, number, terms, shapes):
         """The terms of one style, those of layers that have room for its region, guided."""
@@ -97,8 +97,9 @@ class GuidedObjective(Objective):
         if not kept:
             raise ValueError(f"{where} is too small for every layer: make the mask or the picture larger")
         if len(kept) < len(terms):
-            left = ", ".join(one.term.layer for one in terms if one not in kept)
-            warnings.warn(f"{where} covers fewer than {_LEAST} positions of {left}, which is left out for it", stacklevel=2)
+            left = [one.term.layer for one in terms if one not in kept]
+            warnings.warn(f"{where} covers fewer than {_LEAST} positions of {', '.join(left)}, "
+                          f"which {'is' if len(left) == 1 else 'are'} left out for it", stacklevel=2)
         more = mask.mean().item() * sum(one.share for one in terms) / (sum(one.share for one in kept) or 1)
         return [Weighted(factor, share * more, self.guided_term(term.layer, term.target, self.scaling, guide(mask, shapes[term.layer])))
                 for factor, share, term in kept]

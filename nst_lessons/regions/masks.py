@@ -2,10 +2,11 @@
 
 A mask in `Settings` is a text, so that a picture can be made again from its settings: a file's name, "data:image/png;base64,…"
 (`as_text`), or a recipe: rectangle:L,T,R,B · ellipse:L,T,R,B · subject[:L,T,R,B] · background[:L,T,R,B] · cluster:N/K ·
-segment:NAME · detect:NAME · rest; "not " before any of them turns it around.
+segment:NAME · detect:NAME · rest; "not " before any of them but rest turns it around.
 """
 import base64
 import difflib
+import math
 import os
 
 import torch
@@ -49,6 +50,9 @@ def _sides(box):
     if not (left < right and top < bottom):
         raise ValueError(f"the box {','.join(f'{side:g}' for side in box)} is empty; "
                          "give left,top,right,bottom as shares of width and height")
+    if max(left, top) >= 1 or min(right, bottom) <= 0:
+        raise ValueError(f"the box {','.join(f'{side:g}' for side in box)} lies outside of the picture; "
+                         "its sides are shares of width and height, 0,0,1,1 being all")
     return left, top, right, bottom
 
 
@@ -143,6 +147,8 @@ def _from_file(text, shape):
 def _box(words):
     try:
         left, top, right, bottom = (float(word) for word in words.split(","))
+        if not math.isfinite(left + top + right + bottom):
+            raise ValueError
         return left, top, right, bottom
     except ValueError:
         raise ValueError("a box is written left,top,right,bottom, shares of width and height, e.g. 0.1,0.2,0.9,1") from None

@@ -57,7 +57,7 @@ class Cell:
         photo = _loaded(kept, self.photo, size)
         styles = [_loaded(kept, one, style_side(size, settings))
                   for one in (self.style if isinstance(self.style, (list, tuple)) else [self.style])]
-        features = _once(kept, Features, settings.backbone, settings.weights, settings.pooling)
+        features = _once(kept, Features, settings.backbone, settings.weights, settings.pooling, None, settings.smooth)
         began = time.perf_counter()
         for progress in paint(photo, styles, settings, features):
             pass

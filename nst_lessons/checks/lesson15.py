@@ -1,0 +1,198 @@
+"""Lesson 15: Chinese cut into words, the share of descriptions whose own picture is nearest, and a direction in CLIP's space."""
+import torch
+
+from .verdict import Wrong, differentiable, exercise, same, untouched
+
+
+def _some(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+# --- 15.1 ------------------------------------------------------------------------------------------------------------
+
+_WORDS = {"蓝", "蓝色", "星", "星空", "梵", "梵高", "的", "笔触", "水墨", "水墨山水", "山水", "山", "粗", "粗犷", "旋转"}
+_TEXTS = ["梵高的星空", "猫狗的山", "水墨山水", "粗犷的蓝色笔触", "蓝蓝的山", "旋转的猫星空", "猫", "", "山水墨", "水墨山"]
+
+
+@exercise("15.1", "from left to right, the longest word each time, and what begins no word stands alone.")
+def check_cut(cut):
+    """Tries cut(text, words: a set) → list of pieces, in order; a character that begins no word is a piece of its own."""
+    answers = []
+    for text in _TEXTS:
+        words = set(_WORDS)
+        answers.append(_listed(untouched(cut, text, words), text))
+        if words != _WORDS:
+            raise Wrong("your function changes the set of words that it is given")
+    _compare(answers)
+    if (answer := untouched(cut, "abcab", {"ab", "abc"})) != ["abc", "ab"] and list(answer or []) != ["abc", "ab"]:
+        raise Wrong(f"other words than Chinese ones: of 'abcab' with the words ab and abc it makes {answer}, ['abc', 'ab'] is right")
+    if list(untouched(cut, "一二三四五六七", {"一二三四五六七"}) or []) != ["一二三四五六七"]:
+        raise Wrong("a word of seven characters is not found: a word may be as long as the rest of the text")
+
+
+def _listed(answer, text):
+    """The answer as a list of texts; Wrong when it is no such thing."""
+    if answer is None:
+        raise Wrong("the answer is None: does your function `return` the list?")
+    if isinstance(answer, str) or not hasattr(answer, "__iter__"):
+        raise Wrong(f"a list of pieces is wanted, got a {type(answer).__name__}")
+    answer = list(answer)
+    if any(not isinstance(one, str) for one in answer):
+        raise Wrong(f"every piece is a text; yours of {text!r} has {next(type(one).__name__ for one in answer if not isinstance(one, str))}s")
+    return answer
+
+
+def _compare(answers):
+    """Raises Wrong unless `answers` are how _TEXTS are cut; says what slip would cut all of them so."""
+    wrong = [(text, answer) for text, answer in zip(_TEXTS, answers) if answer != _cut(text)]
+    if not wrong:
+        return
+    for number, (message, _) in enumerate(_cuts(_TEXTS[0])):
+        if all(answer == _cuts(text)[number][1] for text, answer in zip(_TEXTS, answers)):
+            raise Wrong(f"{wrong[0][0]!r} is cut into {wrong[0][1]}: {message}")
+    text, answer = wrong[0]
+    if "".join(answer) != text:
+        raise Wrong(f"{text!r}: the pieces together are {''.join(answer)!r}; no character is lost or said twice")
+    raise Wrong(f"{text!r} is cut into {answer}; {_cut(text)} is right")
+
+
+def _cut(text, order=max, step=None):
+    """Pieces from left to right, of those words that begin there the `order` one."""
+    pieces = []
+    while text:
+        found = order((word for word in _WORDS if text.startswith(word)), key=len, default=text[0])
+        pieces.append(found)
+        text = text[step or len(found):]
+    return pieces
+
+
+def _from_the_right(text):
+    pieces = []
+    while text:
+        found = max((word for word in _WORDS if text.endswith(word)), key=len, default=text[-1])
+        pieces.insert(0, found)
+        text = text[:-len(found)]
+    return pieces
+
+
+def _cuts(text):
+    """[(message, what this slip makes of the text)]."""
+    truth = _cut(text)
+    gathered = []
+    for piece in truth:
+        if gathered and piece not in _WORDS and gathered[-1] not in _WORDS:
+            gathered[-1] += piece
+        else:
+            gathered.append(piece)
+    return [
+        ("the *shortest* word is taken where several begin; the longest is wanted", _cut(text, min)),
+        ("every character stands alone: are words of several characters tried?", list(text)),
+        ("after a word you go on by one character; go on behind the word, or it is said twice", _cut(text, step=1)),
+        ("what begins no word is left out; it is to be a piece of its own, so that it can be named", [one for one in truth if one in _WORDS]),
+        ("the pieces are in the wrong order: from left to right", truth[::-1]),
+        ("cut from the right; from the left is wanted", _from_the_right(text)),
+        ("characters that begin no word are gathered; each stands alone", gathered),
+        ("the last piece is missing", truth[:-1]),
+        ("the first piece is missing", truth[1:]),
+        ("it is not cut at all", [text] if text else []),
+        ("a piece is there only once, though the text has it twice", list(dict.fromkeys(truth))),
+    ]
+
+
+# --- 15.2 ------------------------------------------------------------------------------------------------------------
+
+@exercise("15.2", "each description looks at all pictures, and it counts when its own one is nearest.")
+def check_top_one(top_one):
+    """Tries top_one(texts [N, K], pictures [N, K]) → a number in [0, 1]: how often picture i is the nearest to text i, by 1 − cosine."""
+    answers, cases = [], []
+    for count, size, seed in [(16, 4, 0), (19, 5, 3), (12, 3, 1), (15, 6, 2)]:
+        texts = _some(count, size, seed=seed)
+        pictures = texts + 1.1 * _some(count, size, seed=seed + 20)
+        pictures = pictures * torch.linspace(0.2, 6, count)[:, None]             # lengths that must not matter
+        hits = [max(range(count), key=lambda j: _cosine(text, pictures[j])) == i for i, text in enumerate(texts)]
+        truth = torch.tensor(sum(hits) / count)
+        cases.append((truth, _shares(texts, pictures, hits)))
+        answers.append(_plain(untouched(top_one, texts, pictures)))
+        if not isinstance(answers[-1], float) and not (isinstance(answers[-1], torch.Tensor) and answers[-1].ndim == 0):
+            same(answers[-1], truth, f"the share for {count} descriptions", cases[-1][1])
+    slips = [(message, torch.stack([slips[number][1] for _, slips in cases]))
+             for number, (message, slip) in enumerate(cases[0][1]) if not slip.shape]
+    same(torch.tensor([float(one) for one in answers]), torch.stack([truth for truth, _ in cases]),
+         "the shares for four sets of descriptions", slips)
+    one = _some(1, 4)
+    same(_plain(untouched(top_one, one, one * 3)), torch.tensor(1.0), "the share for one description and its picture")
+
+
+def _plain(answer):
+    """A tensor as floats, NumPy's number as Python's, a fraction as a float; anything else as it is."""
+    if isinstance(answer, torch.Tensor):
+        return answer.float()
+    return float(answer) if hasattr(answer, "__float__") and not isinstance(answer, bool) else answer
+
+
+def _cosine(a, b):
+    return (sum(x * y for x, y in zip(a.tolist(), b.tolist())) / sum(x * x for x in a.tolist())**0.5 / sum(y * y for y in b.tolist())**0.5)
+
+
+def _shares(texts, pictures, hits):
+    """[(message, what this slip gives)]."""
+    unit = lambda rows: rows / rows.norm(dim=1, keepdim=True)
+    cosines, own = unit(texts) @ unit(pictures).T, torch.arange(len(texts))
+    truth = sum(hits) / len(hits)
+    share = lambda found: (found == own).float().mean()
+    column = lambda rows: rows / rows.norm(dim=0, keepdim=True)
+    return [
+        ("the *farthest* picture counts as found: a distance wants argmin, a cosine argmax", share(cosines.argmin(1))),
+        ("each picture looks for its text; each text is to look for its picture: the other dimension", share(cosines.argmax(0))),
+        ("that is how many were found; how many of all is wanted, their mean", torch.tensor(float(sum(hits)))),
+        ("that is the share of those that were *not* found", torch.tensor(1 - truth)),
+        ("in percent; a number from 0 to 1 is wanted", torch.tensor(100 * truth)),
+        ("largest product is not nearest: long vectors would win. Divide by the lengths", share((texts @ pictures.T).argmax(1))),
+        ("the distance of the points counts lengths too; it is by 1 − cosine that pictures are nearest", share(torch.cdist(texts, pictures).argmin(1))),
+        ("lengths are taken over the pictures, not over each vector: dim=1", share((column(texts) @ column(pictures).T).argmax(1))),
+        ("the mean of the distances; it is asked how often the own picture is the nearest", (1 - cosines).mean()),
+        ("the mean distance to the own picture; it is asked how often that is the nearest", (1 - cosines).diagonal().mean()),
+        ("a list of hits is wanted as one number: their mean", torch.tensor([float(hit) for hit in hits])),
+        ("the numbers of the nearest pictures; compare them with 0, 1, 2, … and take the mean", cosines.argmax(1).float()),
+    ]
+
+
+# --- 15.3 ------------------------------------------------------------------------------------------------------------
+
+@exercise("15.3", "the picture goes where the words went, whatever the lengths of both ways.")
+def check_directional_loss(directional_loss):
+    """Tries directional_loss(pictures [N, D], photo [1, D], text [1, D], source [1, D]) → [N]: 1 − cos of two differences."""
+    for count, size, seed in [(3, 5, 1), (1, 4, 0), (6, 3, 2)]:
+        pictures, photo, text, source = (_some(rows, size, seed=seed + k) for rows, k in ((count, 1), (1, 2), (1, 3), (1, 4)))
+        way = (text - source)[0]
+        truth = torch.stack([1 - torch.tensor(_cosine(one - photo[0], way)) for one in pictures])
+        answer = untouched(directional_loss, pictures, photo, text, source)
+        same(answer, truth, f"the losses of {count} pictures", _losses(pictures, photo, text, source, truth))
+    differentiable(lambda given: directional_loss(given, photo, text, source), pictures, what="the loss")
+
+
+def _losses(pictures, photo, text, source, truth):
+    """[(message, what this slip gives)], those that differ from the truth."""
+    cos = lambda a, b: torch.cosine_similarity(a, b, dim=1)
+    ways, way = pictures - photo, text - source
+    slips = [
+        ("that is 1 − cos of picture and text: where it is, not which way it went. Subtract the photograph and the source first", 1 - cos(pictures, text)),
+        ("the photograph is not subtracted from the pictures", 1 - cos(pictures, way)),
+        ("the source is not subtracted from the text", 1 - cos(ways, text)),
+        ("the source is subtracted from the pictures, the photograph from the text: pictures go from the photograph", 1 - cos(pictures - source, text - photo)),
+        ("one of the two ways is turned round: from photograph to picture, from source to text", 1 + cos(ways, way)),
+        ("that is the cosine; a loss is 0 where both ways are the same: 1 − cosine", cos(ways, way)),
+        ("that is minus the cosine; 1 − cosine is wanted, so that 0 is the best", -cos(ways, way)),
+        ("the product of both ways is not divided by their lengths", 1 - (ways * way).sum(1)),
+        ("divided by one length only", 1 - (ways * way).sum(1) / way.norm()),
+        ("divided by one length only", 1 - (ways * way).sum(1) / ways.norm(dim=1)),
+        ("divided by the squares of the lengths; the lengths are wanted", 1 - (ways * way).sum(1) / (ways.norm(dim=1) * way.norm())**2),
+        ("lengths are taken over the pictures, not over each vector: dim=1", 1 - torch.cosine_similarity(ways, way.expand_as(ways), dim=0)),
+        ("that is the distance of the ways; their lengths do not matter, only the angle", (ways - way).square().sum(1)),
+        ("that is the distance of the ways; their lengths do not matter, only the angle", (ways - way).norm(dim=1)),
+        ("the mean over the pictures is taken; each has a loss of its own, [N]", truth.mean()),
+        ("the sum over the pictures is taken; each has a loss of its own, [N]", truth.sum()),
+        ("the pictures are averaged first; each has a loss of its own, [N]", 1 - cos(ways.mean(0, keepdim=True), way)),
+        ("a dimension is left over, [N, 1]; [N] is wanted", truth[:, None]),
+    ]
+    return [slip for slip in slips if slip[1].shape != truth.shape or not torch.allclose(slip[1], truth, rtol=1e-3, atol=1e-5)]

@@ -1,0 +1,50 @@
+"""Makes `steady.safetensors`: lesson 08's network, taught to paint what moves without flicker. It needs no flow when it paints.
+
+    python training/train_steady.py --shared ../shared --minutes 30           # goes on where it stopped
+
+It begins with the shipped one-pass network. Each crop of a photograph is painted twice: as it is, and shifted, zoomed, turned
+and with other noise. Its motion was made here, so the exact flow is known; the second picture is held against the first one,
+warped, beside lesson 08's losses of style and content. Every few minutes the average of the weights is written out.
+"""
+import argparse
+import pathlib
+import sys
+
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+import nst_lessons as nst                                                    # noqa: E402
+from nst_lessons.fast import STYLE_SIZE, load_fast, save_fast                # noqa: E402
+from nst_lessons.fast.train import drive                                     # noqa: E402
+from nst_lessons.video.steady import SteadyTrainer                           # noqa: E402
+from train_fast import photographs                                           # noqa: E402
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--shared", type=pathlib.Path, default=ROOT.parent / "shared")
+    p.add_argument("--folder", type=pathlib.Path, default=ROOT / "training/runs/steady")
+    p.add_argument("--out", type=pathlib.Path, default=ROOT / "nst_lessons/weights/steady.safetensors")
+    p.add_argument("--begin", type=pathlib.Path, help="network to begin with (default: the shipped one-pass network)")
+    p.add_argument("--minutes", type=float, default=30)
+    p.add_argument("--export-every", type=float, default=5, help="minutes")
+    p.add_argument("--temporal", type=float, default=60.0, help="weight of the temporal loss")
+    p.add_argument("--alpha", type=float, default=0.05, help="weight of content")
+    p.add_argument("--lr", type=float, default=0.004)
+    p.add_argument("--batch", type=int, default=4)
+    p.add_argument("--sizes", type=int, nargs="+", default=[96, 128, 160])
+    p.add_argument("--half", action="store_true", help="convolutions in bfloat16")
+    a = p.parse_args()
+    a.folder.mkdir(parents=True, exist_ok=True)
+    photos, _ = photographs(a.shared / "photos")
+    net = load_fast(a.begin).requires_grad_(True)
+    styles = {name: nst.load_image(name, size=STYLE_SIZE) for name in net.styles}
+    trainer = SteadyTrainer(styles, photos, net, sizes=tuple(a.sizes), batch=a.batch, alpha=a.alpha, lr=a.lr, table_lr=1e-3,
+                            temporal=a.temporal, half=a.half)
+    net = drive(trainer, minutes=a.minutes, checkpoint=a.folder / "last.checkpoint", show_every=60 * a.export_every,
+                show=lambda: save_fast(trainer.average, a.folder / "steady.safetensors"))
+    save_fast(net, a.out)
+
+
+if __name__ == "__main__":
+    main()
