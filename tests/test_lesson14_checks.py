@@ -59,9 +59,28 @@ RESPOND = {
     "colors' answers are averaged": lambda p, f: both(heard(p, f) / 3),
     "the picture first, then the filters": lambda p, f: F.conv2d(f, p[:, :1]),
     "a whole number": lambda p, f: both(F.conv2d(F.pad(p, (f.shape[-1] / 2,) * 4, mode="replicate"), f)),
-    "is not right": lambda p, f: both(heard(p, f, "reflect")),
+    "is not right": lambda p, f: both(heard(p, f / f.flatten(1).norm(dim=1)[:, None, None, None])),
     "changes the tensor": written_over,
     "no gradient passes": lambda p, f: both(heard(p.detach(), f)),
+    "is mirrored": lambda p, f: both(heard(p, f, "reflect")),
+    "begins anew": lambda p, f: both(heard(p, f, "circular")),
+    "larger than the picture, 10×12 in place of 6×8": lambda p, f: both(F.conv2d(F.pad(p, (3,) * 4, mode="replicate"), f)),
+    "once, before the convolution": lambda p, f: both(F.conv2d(F.pad(p, (f.shape[-1] // 2,) * 4, mode="replicate"), f, padding=f.shape[-1] // 2)),
+    "the margin goes with the filters' side": lambda p, f: both(F.conv2d(F.pad(p, (1,) * 4, mode="replicate"), f)),
+    "the answer was made larger": lambda p, f: both(F.pad(F.conv2d(p, f), (f.shape[-1] // 2,) * 4, mode="replicate")),
+    "F.pad wants four numbers": lambda p, f: both(F.conv2d(F.pad(p, (f.shape[-1] // 2,) * 2, mode="replicate"), f)),
+    "filters as they are": lambda p, f: both(F.conv2d(p, f[None])),
+    "a leaky ReLU": lambda p, f: F.leaky_relu(torch.cat([heard(p, f), -heard(p, f)], 1)),
+    "cut off at 1": lambda p, f: both(heard(p, f)).clamp(0, 1),
+    "what is positive was cut off": lambda p, f: torch.cat([heard(p, f), -heard(p, f)], 1).clamp(max=0),
+    "a sigmoid in place": lambda p, f: torch.cat([heard(p, f), -heard(p, f)], 1).sigmoid(),
+    "|·| on both halves": lambda p, f: torch.cat([heard(p, f), -heard(p, f)], 1).abs(),
+    "1 − picture": lambda p, f: torch.cat([heard(p, f), heard(1 - p, f)], 1).relu(),
+    "1 − answer": lambda p, f: torch.cat([heard(p, f), 1 - heard(p, f)], 1).relu(),
+    "the ReLU went over the filters": lambda p, f: heard(p, torch.cat([f, -f]).relu()),
+    "below the others": lambda p, f: torch.cat([heard(p, f), -heard(p, f)], 2).relu(),
+    "as more places: they are more channels": lambda p, f: torch.cat([heard(p, f), -heard(p, f)], -1).relu(),
+    "stack makes a dimension": lambda p, f: torch.stack([heard(p, f), -heard(p, f)], 1).relu(),
     "is None": lambda p, f: None,
     "has shape": lambda p, f: both(heard(p, f))[0],
 }
@@ -104,6 +123,20 @@ def shares(one, other, t):
     return (one @ other.T / t).softmax(1).diagonal()
 
 
+def by_share(one, other, t, less):
+    return -((shares(one, other, t) + less).log() + (shares(other, one, t) + less).log()).mean() / 2
+
+
+def among_all(one, other, t):
+    views, n = torch.cat([one, other]), len(one)
+    table = (views @ views.T / t).masked_fill(torch.eye(2 * n, dtype=torch.bool), -torch.inf)
+    return F.cross_entropy(table, torch.cat([torch.arange(n) + n, torch.arange(n)]))
+
+
+def same_partner(scores):
+    return F.cross_entropy(scores, torch.zeros(len(scores), dtype=torch.long))
+
+
 CONTRAST = {
     "only one way: the second": lambda a, b, t: loss(a @ b.T / t),
     "only the way back": lambda a, b, t: loss(b @ a.T / t),
@@ -137,6 +170,34 @@ CONTRAST = {
     "no gradient passes": lambda a, b, t: ways(a.detach(), b, t),
     "on the way to the second view": lambda a, b, t: ways(a, b.detach(), t),
     "[N, D] · [D, N]": lambda a, b, t: ways(a, b.T, t),
+    "half of it": lambda a, b, t: loss(a @ b.T / t) / 2,
+    "stand apart": lambda a, b, t: torch.stack([loss(a @ b.T / t), loss(b @ a.T / t)]),
+    "divided by N twice": lambda a, b, t: ways(a, b, t) / len(a),
+    "0.2 whatever is given": lambda a, b, t: ways(a, b, 0.2),
+    "the losses are divided": lambda a, b, t: ways(a, b, 1) / t,
+    "the wrong sign: what": lambda a, b, t: -(loss(a @ b.T / t) + loss(b @ a.T / t)),
+    "minus the share; minus": lambda a, b, t: -(shares(a, b, t) + shares(b, a, t)).mean() / 2,
+    "two softmaxes": lambda a, b, t: (loss((a @ b.T / t).softmax(1)) + loss((b @ a.T / t).softmax(1))) / 2,
+    "two softmaxes, one after": lambda a, b, t: loss((a @ b.T / t).softmax(1)),
+    "base 2": lambda a, b, t: ways(a, b, t) / torch.tensor(2.0).log(),
+    "base 10": lambda a, b, t: ways(a, b, t) / torch.tensor(10.0).log(),
+    "the whole table's sum": lambda a, b, t: ((a @ b.T / t).logsumexp((0, 1)) - (a @ b.T / t).diagonal()).mean(),
+    "the mean over all points": lambda a, b, t: ways(a, b, t) - torch.tensor(float(len(a))).log(),
+    "with itself: one @ other.T": lambda a, b, t: (loss(a @ a.T / t) + loss(b @ b.T / t)) / 2,
+    "not the N points": lambda a, b, t: ways(a.T, b.T, t),
+    "a view's own points": among_all,
+    "here all have the same one": lambda a, b, t: (same_partner(a @ b.T / t) + same_partner(b @ a.T / t)) / 2,
+    "its own number, torch.arange(N)": lambda a, b, t: same_partner(a @ b.T / t),
+    "the largest of each row": lambda a, b, t: -(a @ b.T / t).log_softmax(1).amax(1).mean(),
+    "tables are averaged first": lambda a, b, t: loss((a @ b.T + b @ a.T) / (2 * t)),
+    "judged alone": lambda a, b, t: F.binary_cross_entropy_with_logits(a @ b.T / t, torch.eye(len(a))),
+    "that is the whole table": lambda a, b, t: a @ b.T / t,
+    "a small number in the logarithm": lambda a, b, t: by_share(a, b, t, 1e-8),
+    "hides how unlikely": lambda a, b, t: by_share(a, b, t, 1e-12),
+    "exp(−110) becomes 0": lambda a, b, t: by_share(a, b, t, 0),
+    "something that is not positive": lambda a, b, t: -((a @ b.T).diagonal() / (a @ b.T).sum(1)).log().mean(),
+    "are whole numbers": lambda a, b, t: F.cross_entropy(a @ b.T / t, torch.arange(len(a)).float()),
+    "the table of all scores": lambda a, b, t: F.cross_entropy(a * b / t, torch.arange(len(a))),
     "is None": lambda a, b, t: None,
     "changes the tensor": lambda a, b, t: ways(a.div_(2), b, t / 2),
 }
@@ -189,6 +250,25 @@ SMOOTHED = {
     "flatten(1) first": lambda act: torch.softmax(act, dim=(1, 2, 3)),
     "keepdim=True": lambda act: act.exp() / act.exp().sum(dim=(1, 2, 3))[:, None],
     "no gradient passes": lambda act: features.smoothed(act.detach()),
+    "the last dimension but one": lambda act: act.softmax(2) * act.shape[2],
+    "the last dimension alone, a row": lambda act: act.softmax(3) * act.shape[3],
+    "runs over the batch": lambda act: act.flatten(1).softmax(0).view_as(act) * all_of(act),
+    "flatten(1), not (0, 1)": lambda act: act.flatten(0, 1).softmax(0).view_as(act) * all_of(act),
+    "softmaxes one after the other": lambda act: act.softmax(1).flatten(2).softmax(2).view_as(act) * all_of(act),
+    "the second gets the shares": lambda act: act.softmax(1).softmax(2).softmax(3),
+    "only divides by the largest": lambda act: act / act.amax(**each),
+    "the sum of the activations": lambda act: act.exp() / act.mean(**each),
+    "above the line exp is missing": lambda act: act / act.exp().mean(**each),
+    "multiplied by the activations": lambda act: act * features.smoothed(act),
+    "divided by their largest before": lambda act: features.smoothed(act / act.amax(**each)),
+    "the logarithm of it": lambda act: act.flatten(1).log_softmax(1).view_as(act) * all_of(act),
+    "softplus looks": F.softplus,
+    "in the wrong places": lambda act: act.permute(0, 2, 3, 1).flatten(1).softmax(1).view_as(act) * all_of(act),
+    "the shape is lost, .view_as(act), and": lambda act: act.flatten(1).softmax(1),
+    "share one softmax, and the shape": lambda act: act.flatten().softmax(0) * act.numel(),
+    "above 80 are cut off": lambda act: features.smoothed(act.clamp(max=80)),
+    "became 0": lambda act: (act.exp() / act.exp().mean(**each)).nan_to_num(),
+    "divided by zero": lambda act: act / act.sum(dim=3, keepdim=True),
     "is None": lambda act: None,
     "changes the tensor": lambda act: features.smoothed(act.sub_(act.max())),
 }

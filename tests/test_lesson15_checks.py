@@ -1,4 +1,5 @@
 """Lesson 15's checks: right answers however they are written, and the wrong ones that people write, each told why."""
+import re
 from fractions import Fraction
 
 import numpy as np
@@ -8,7 +9,7 @@ from torch.nn import functional as F
 
 from classroom import accepts, knows_a_stub, refuses
 from nst_lessons.checks import check_cut, check_directional_loss, check_top_one
-from nst_lessons.words import longest_match
+from nst_lessons.words import longest_match, text_distance
 from nst_lessons.words.clip import directional_loss
 
 
@@ -43,8 +44,25 @@ def by_the_package(text, words):
     return [one for piece, known in longest_match(text, words, 99) for one in ([piece] if known else piece)]
 
 
+def by_regex(text, words):
+    return re.findall("|".join(map(re.escape, sorted(words, key=len, reverse=True))) + "|.", text)
+
+
 def test_right_cuts(capsys):
-    accepts(check_cut, capsys, cut, by_recursion, by_generator, by_the_package, lambda text, words: tuple(cut(text, words)))
+    accepts(check_cut, capsys, cut, by_recursion, by_generator, by_the_package, by_regex, lambda text, words: tuple(cut(text, words)),
+            lambda text, words: np.array(cut(text, words)))
+
+
+def cut_with_rest(text, words):
+    pieces = []
+    while text:
+        pieces.append(max([text[:end] for end in range(1, len(text) + 1) if text[:end] in words], key=len, default=text))
+        text = text[len(pieces[-1]):]
+    return pieces
+
+
+def endless(text, words):
+    return [text[:1], *endless(text, words)]
 
 
 def from_the_right(text, words):
@@ -65,7 +83,63 @@ def of_four(text, words):
     return cut(text, {word for word in words if len(word) <= 4})
 
 
+def without_default(text, words, found=lambda finds: max(finds, key=len)):
+    pieces = []
+    while text:
+        pieces.append(found([text[:end] for end in range(1, len(text) + 1) if text[:end] in words]))
+        text = text[len(pieces[-1]):]
+    return pieces
+
+
+def grown(text, words):
+    pieces = []
+    while text:
+        end = 1
+        while end < len(text) and text[:end + 1] in words:
+            end += 1
+        pieces.append(text[:end])
+        text = text[end:]
+    return pieces
+
+
+def one_short(text, words):
+    pieces = []
+    while text:
+        pieces.append(max([text[:end] for end in range(1, len(text)) if text[:end] in words], key=len, default=text[0]))
+        text = text[len(pieces[-1]):]
+    return pieces
+
+
+def longest_anywhere(text, words):
+    pieces = []
+    while text:
+        pieces.append(max(sorted(word for word in words if word in text), key=len, default=text[0]))
+        text = text.replace(pieces[-1], "", 1)
+    return pieces
+
+
+def stops_at_the_unknown(text, words):
+    known = [piece in words for piece in cut(text, words)]
+    return cut(text, words)[:known.index(False) if False in known else None]
+
+
 CUTS = {
+    "longer than two": lambda t, w: cut(t, {word for word in w if len(word) < 3}),
+    "grows while it finds": grown,
+    "the last character is not tried": one_short,
+    "only the first piece is there": lambda t, w: cut(t, w)[:1],
+    "it ends where no word begins": stops_at_the_unknown,
+    "the whole rest becomes one piece": cut_with_rest,
+    "all words anywhere": lambda t, w: [t[a:b] for a in range(len(t)) for b in range(a + 1, len(t) + 1) if t[a:b] in w],
+    "not with the longest word anywhere": longest_anywhere,
+    "a set has no order": lambda t, w: set(cut(t, w)),
+    "max(…, default=…)": without_default,
+    "the list of finds is empty": lambda t, w: without_default(t, w, lambda finds: finds[-1]),
+    "next(…, default)": lambda t, w: without_default(t, w, lambda finds: next(reversed(finds))),
+    "the empty text has no first character": lambda t, w: [t[0], *cut(t, w)][1:],
+    "calls itself without end": endless,
+    "of the empty text": lambda t, w: cut(t, w) or [""],
+    "for '' is None": lambda t, w: cut(t, w) if t else None,
     "the *shortest* word": lambda t, w: cut(t, w, min),
     "every character stands alone": lambda t, w: list(t),
     "go on behind the word": lambda t, w: cut(t, w, step=1),
@@ -128,7 +202,29 @@ def written_over(texts, pictures):
     return top_one(texts, pictures)
 
 
+def found_each(texts, pictures):
+    return [1 - torch.cosine_similarity(text[None], pictures, dim=1) for text in texts]
+
+
 SHARES = {
+    "mean of the smallest": lambda t, p: (1 - cosines(t, p)).amin(1).mean(),
+    "compared with 0 each time": lambda t, p: (cosines(t, p).argmax(1) == 0).float().mean(),
+    "counted from 1": lambda t, p: (cosines(t, p).argmax(1) == torch.arange(1, len(t) + 1)).float().mean(),
+    "only the first text": lambda t, p: float(cosines(t, p)[0].argmax() == 0),
+    "divided by the length of a code": lambda t, p: by_loop(t, p) * len(t) / t.shape[1],
+    "divided by 20": lambda t, p: by_loop(t, p) * len(t) / 20,
+    "divided by the squares": lambda t, p: share((t @ p.T / p.square().sum(1)).argmax(1)),
+    "of the whole table": lambda t, p: (torch.arange(len(t)) == cosines(t, p).argmax()).float().mean(),
+    "meets its own picture only": lambda t, p: share(torch.cosine_similarity(t, p).argmax().repeat(len(t))),
+    "divided by //": lambda t, p: int(by_loop(t, p) * len(t)) // len(t),
+    "(min) compared": lambda t, p: sum(one.min().item() == number for number, one in enumerate(found_each(t, p))) / len(t),
+    "the smallest product": lambda t, p: share((t @ p.T).argmin(1)),
+    "texts compared with texts": lambda t, p: top_one(t, t),
+    "that is a list": lambda t, p: [one.argmin().item() == number for number, one in enumerate(found_each(t, p))],
+    "True or False is no share": lambda t, p: bool((cosines(t, p).argmax(1) == torch.arange(len(t))).all()),
+    "True or False is no": lambda t, p: (cosines(t, p).argmax(1) == torch.arange(len(t))).all(),
+    "have no mean": lambda t, p: (cosines(t, p).argmax(1) == torch.arange(len(t))).mean(),
+    "text[None]": lambda t, p: sum(text_distance(one, p).argmin().item() == number for number, one in enumerate(t)) / len(t),
     "*farthest* picture": lambda t, p: share(cosines(t, p).argmin(1)),
     "each picture looks for its text": lambda t, p: share(cosines(t, p).argmax(0)),
     "how many of all": lambda t, p: top_one(t, p) * len(t),
@@ -176,6 +272,28 @@ def in_place(pictures, photo, text, source):
 
 cos = torch.cosine_similarity
 LOSSES = {
+    "and 1 − is missing": lambda p, f, t, s: ((p - f) * (t - s)).sum(1),
+    "and 1 is missing": lambda p, f, t, s: -((p - f) * (t - s)).sum(1),
+    "added, where": lambda p, f, t, s: 1 - cos(p + f, t + s),
+    "added, where it is": lambda p, f, t, s: 1 - cos(p - f, t + s),
+    "added, where it is to be": lambda p, f, t, s: 1 - cos(p + f, t - s),
+    "between pictures and words": lambda p, f, t, s: 1 - cos(t - p, f - s),
+    "lead between pictures and words": lambda p, f, t, s: 1 - cos(p - t, f - s),
+    "difference of two distances": lambda p, f, t, s: text_distance(t, p) - text_distance(s, f),
+    "a difference of two distances": lambda p, f, t, s: text_distance(t, p) - text_distance(s, p),
+    "a difference of two": lambda p, f, t, s: text_distance(t, p) - text_distance(t, f),
+    "no abs": lambda p, f, t, s: 1 - cos(p - f, t - s).abs(),
+    "no square": lambda p, f, t, s: 1 - cos(p - f, t - s)**2,
+    "all pictures' ways together": lambda p, f, t, s: 1 - ((p - f) @ (t - s).T)[:, 0] / ((p - f).norm() * (t - s).norm()),
+    "before they are subtracted": lambda p, f, t, s: 1 - cos(*(F.normalize(a, dim=1) - F.normalize(b, dim=1) for a, b in ((p, f), (t, s)))),
+    "that is the angle": lambda p, f, t, s: torch.acos(cos(p - f, t - s)),
+    "only the first picture": lambda p, f, t, s: directional_loss(p[:1], f, t, s),
+    "summed over all pictures": lambda p, f, t, s: 1 - ((p - f) * (t - s)).sum() / ((p - f).norm() * (t - s).norm()),
+    "a cosine has their sum": lambda p, f, t, s: 1 - ((p - f) * (t - s)).mean(1) / ((p - f).norm(dim=1) * (t - s).norm()),
+    "distance of the ways; their": lambda p, f, t, s: (p - f - t + s).square().mean(1),
+    "one for all": lambda p, f, t, s: (p - f - t + s).square().mean(),
+    "left over, [1, N]": lambda p, f, t, s: directional_loss(p, f, t, s)[None],
+    "as a column": lambda p, f, t, s: 1 - F.normalize(p - f, dim=1) @ F.normalize(t - s, dim=1),
     "where it is, not which way": lambda p, f, t, s: 1 - cos(p, t),
     "photograph is not subtracted": lambda p, f, t, s: 1 - cos(p, t - s),
     "source is not subtracted": lambda p, f, t, s: 1 - cos(p - f, t),

@@ -49,6 +49,8 @@ def test_a_word_stands_for_one_concept_and_every_concept_has_words_in_both_langu
 
 def test_a_misspelled_word_is_guessed():
     assert nearest("swirlin") == "swirling" and nearest("qqqq") is None
+    assert nearest("art") is None                                  # a filler would help nobody
+    assert words.tokenize("a stained-glass window")[1] == ["window"] and "stained glass" in words.tokenize("stained-glass")[0]
 
 
 def test_meaning_what_is_said_goes_before_scene_name_and_habit():

@@ -11,7 +11,7 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 # Lesson → which of the notebook's pictures says most about it (counted from 0, explorers included).
-CHOSEN = {"01": 1, "02": 5, "03": 5, "04": 3, "05": 0, "06": 5, "07": 1, "08": 0, "09": 0, "10": 0, "11": 4, "12": 0, "13": 5, "14": 0, "15": 6}
+CHOSEN = {"01": 1, "02": 5, "03": 5, "04": 3, "05": 0, "06": 5, "07": 1, "08": 0, "09": 0, "10": 0, "11": 4, "12": 0, "13": 5, "14": 0, "15": 5}
 WIDTH = 440              # px, twice what is shown
 
 

@@ -1,6 +1,6 @@
 """Makes `steady.safetensors`: lesson 08's network, taught to paint what moves without flicker. It needs no flow when it paints.
 
-    python training/train_steady.py --shared ../shared --minutes 30           # goes on where it stopped
+    python training/train_steady.py --shared ../shared           # goes on where it stopped
 
 It begins with the shipped one-pass network. Each crop of a photograph is painted twice: as it is, and shifted, zoomed, turned
 and with other noise. Its motion was made here, so the exact flow is known; the second picture is held against the first one,
@@ -26,21 +26,21 @@ def main():
     p.add_argument("--folder", type=pathlib.Path, default=ROOT / "training/runs/steady")
     p.add_argument("--out", type=pathlib.Path, default=ROOT / "nst_lessons/weights/steady.safetensors")
     p.add_argument("--begin", type=pathlib.Path, help="network to begin with (default: the shipped one-pass network)")
-    p.add_argument("--minutes", type=float, default=30)
+    p.add_argument("--minutes", type=float, default=38)
     p.add_argument("--export-every", type=float, default=5, help="minutes")
-    p.add_argument("--temporal", type=float, default=60.0, help="weight of the temporal loss")
+    p.add_argument("--temporal", type=float, default=12.0, help="weight of the temporal loss")
     p.add_argument("--alpha", type=float, default=0.05, help="weight of content")
-    p.add_argument("--lr", type=float, default=0.004)
+    p.add_argument("--lr", type=float, default=0.003)
     p.add_argument("--batch", type=int, default=4)
-    p.add_argument("--sizes", type=int, nargs="+", default=[96, 128, 160])
-    p.add_argument("--half", action="store_true", help="convolutions in bfloat16")
+    p.add_argument("--sizes", type=int, nargs="+", default=[128, 160])
+    p.add_argument("--fp32", action="store_true", help="no bfloat16: for processors that are slow in it")
     a = p.parse_args()
     a.folder.mkdir(parents=True, exist_ok=True)
     photos, _ = photographs(a.shared / "photos")
     net = load_fast(a.begin).requires_grad_(True)
     styles = {name: nst.load_image(name, size=STYLE_SIZE) for name in net.styles}
     trainer = SteadyTrainer(styles, photos, net, sizes=tuple(a.sizes), batch=a.batch, alpha=a.alpha, lr=a.lr, table_lr=1e-3,
-                            temporal=a.temporal, half=a.half)
+                            temporal=a.temporal, half=not a.fp32)
     net = drive(trainer, minutes=a.minutes, checkpoint=a.folder / "last.checkpoint", show_every=60 * a.export_every,
                 show=lambda: save_fast(trainer.average, a.folder / "steady.safetensors"))
     save_fast(net, a.out)

@@ -35,13 +35,14 @@ features = nst.Features("tiny")
 # %% [markdown]
 # ## A picture that poses the question
 #
-# Two networks, three styles. One is lesson 08's, with 358 thousand numbers. The other has a sixth of them; an old floppy disk would hold it
-# eleven times. Neither has seen this photograph. Which row is whose?
+# Two networks, three styles. One is lesson 08's, with 358 thousand numbers. The other has a sixth of them; its file, two bytes a number,
+# fits eleven times on an old floppy disk. Neither has seen this photograph. A coin says which is A. Which row is whose?
 
 # %%
 photo, names = nst.load_image("cat", size=256), ["starry", "stained_glass", "autumn_forest"]
 teacher, student = fast.load_fast(device="cpu"), mobile.load_mobile(device="cpu")
-rows = {"A": student, "B": teacher}
+coin = torch.randperm(2, generator=torch.Generator().manual_seed(1))
+rows = {letter: (teacher, student)[side] for letter, side in zip("AB", coin)}
 plots.show([net(photo, name) for net in rows.values() for name in names],
            [f"{row}: {name}" for row in rows for name in names], columns=3)
 
@@ -160,8 +161,8 @@ print({row: f"{ms:.0f} ms" for row, ms in took.items()},
 
 # %% [markdown]
 # *Most likely **b**.* A number that is fetched from memory, multiplied once and put back costs the fetching. The teacher's 3×3 convolutions use each
-# fetched number hundreds of times; a depthwise kernel uses it nine times, a normalization once or twice. So multiplications tell what a chip *could* save; a clock
-# tells what it does.
+# fetched number hundreds of times; a depthwise 3×3 kernel uses it nine times, a normalization once or twice. So multiplications tell what a chip
+# *could* save; a clock tells what it does.
 #
 # ## Explore
 #
@@ -177,8 +178,8 @@ PhoneExplorer(separable_conv=separable_conv, style="stained_glass")
 #
 # <details><summary>Answer</summary>
 #
-# Numbers and memory stay: kernels do not know how large a picture is. Multiplications and time grow with the area, for both networks alike. Worst are styles with
-# hard, fine edges: where teacher and student disagree by a pixel, a black line meets a white gap.
+# Numbers stay, and so does the memory that they take: kernels do not know how large a picture is. Multiplications and time grow with the area, for both
+# networks alike. Worst are styles with hard, fine edges: where teacher and student disagree by a pixel, a black line meets a white gap.
 #
 # </details>
 
@@ -224,7 +225,8 @@ check_inverted_residual(inverted_residual)
 # ## A teacher for the student
 #
 # In lesson 08 nobody had a right answer to show. Now somebody has: the teacher paints any crop we like. The student starts from random numbers and is shown
-# `starry` crops of 64 px for some seconds. (Hinton et al. 2015; the shipped one learned 42 minutes, all styles, and in the end from lesson 08's losses too.)
+# `starry` crops of 64 px for some seconds. (Hinton et al. 2015; the shipped one learned 42 minutes, all styles; after the first fifth from lesson 08's
+# losses too.)
 
 # %%
 crops = [nst.load_image(name, size=160) for name in ("astronaut", "coffee", "motorcycle", "rocket")]
@@ -361,8 +363,8 @@ PhoneExplorer(quantized=quantized, photo="cat")
 # %% [markdown]
 # ## What eight bits bring
 #
-# Rounded kernels are still multiplied as floats. A real int8 network rounds activations too: onnxruntime looks at some paintings to learn how large they
-# become, then multiplies whole numbers.
+# Rounded kernels are still multiplied as floats. A real int8 network rounds activations too: onnxruntime paints a photograph in each style, to learn how
+# large they become, then multiplies whole numbers.
 
 # %% tags=["nbval-ignore-output"]
 whole = quantize_onnx(file, folder / "int8.onnx", [nst.load_image("coffee", size=128)], styles)

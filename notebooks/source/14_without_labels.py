@@ -219,7 +219,8 @@ plots.show([dotted(one, here), dotted(other, there)], ["one view", "another: sam
 # ## Exercise 14.2 · Which point is which?
 # ●●○ · 10 minutes
 #
-# $N$ points, and for each a row of length 1 in both views; row $n$ is the same point. Their products, divided by the temperature, are scores.
+# $N$ points, and for each a row of length 1 in both views; row $n$ is the same point. Row $n$ of the first times row $k$ of the second, summed, divided by
+# the temperature: that is the score $s_{nk}$.
 #
 # $$L = -\frac1N\sum_n \log\frac{e^{s_{nn}}}{\sum_k e^{s_{nk}}}$$
 #
@@ -256,8 +257,8 @@ check_contrast(contrast)
 # %% [markdown]
 # ## Train it, here and now
 #
-# Thirty steps from random numbers, with six of our photographs a step, at 32 px. By chance, a point among 36 is found with a contrast of log 36. (`selfsup`:
-# 64 px, 192 points, the better part of an hour.)
+# Thirty steps from random numbers, each with six draws from our eight photographs, at 32 px, 36 points in all. Who finds all of them equally likely has a
+# contrast of log 36. (`selfsup`: 64 px, 192 points, the better part of an hour.)
 
 # %%
 pictures = [(nst.load_image(name, size=200) * 255).byte() for name in nst.samples()["photos"]]
@@ -312,7 +313,8 @@ class Peaky(torch.nn.Module):
 
 nst.features.register("peaky", lambda weights, pooling: Peaky())
 ways = {"tiny": {}, "peaky": {"backbone": "peaky"},
-        "peaky, softmax": {"backbone": "peaky", "smooth": True, "gamma": 0.005}}
+        "peaky, softmax": {"backbone": "peaky", "smooth": True,
+                           "gamma": 0.005}}          # less total variation: such terms are small
 three = {name: nst.stylize(*small, steps=32, levels=2, **way) for name, way in ways.items()}
 plots.show(list(three.values()), list(three))
 error = {name: nst.style_error(one, small[1], tiny) for name, one in three.items()}
@@ -358,8 +360,8 @@ check_smoothed(smoothed)
 # %% [markdown]
 # ## With your own function
 #
-# The explorer with *your* softmax. Find a painting for which it makes things worse than peaky. (A softmax multiplies differences: from a peak of 1 to silence, $e$;
-# from 5, 148. So it mends maps of small numbers, and sharpens others. `resnet50` is in the list where torchvision's weights were downloaded before.)
+# The explorer with *your* softmax. Find a painting for which it makes things worse than peaky. (A softmax turns differences into ratios: a peak of 1 is $e$ times as loud as silence;
+# a peak of 5, 148 times. So it mends maps of small numbers, and sharpens others. `resnet50` is in the list where torchvision's weights were downloaded before.)
 
 # %%
 NetworkExplorer(smoothed=smoothed, first="peaky", second="peaky + softmax")
@@ -367,7 +369,7 @@ NetworkExplorer(smoothed=smoothed, first="peaky", second="peaky + softmax")
 # %% [markdown]
 # ## Break it
 #
-# Two steps made the dictionary: whitening, then directions. Leave the first out; or draw the directions by lot, and learn nothing. Which will be worse?
+# Two steps made the dictionary: whitening, then directions. Leave the first out; or keep it, and draw the directions by lot. Which will be worse?
 
 # %%
 def painted(features):
@@ -386,8 +388,8 @@ learned, _, raw = (nst.style_error(one, small[1], tiny) for one in results)
 print("not whitened, at least a quarter more error:", raw > 1.25 * learned)
 
 # %% [markdown]
-# *Raw patches are mostly slopes of light, and so are their directions: the picture is blurred. Drawn by lot, filters look like noise, and
-# yet they paint. What learning adds, the table says.*
+# *Raw patches are mostly slopes of light: the picture is blurred. Drawn by lot, filters look like noise, and
+# yet they paint. Which is worse depends on the pair: here, not to whiten.*
 #
 # ## An independent judge
 #
@@ -403,7 +405,7 @@ print("not whitened, at least a quarter more error:", raw > 1.25 * learned)
 # | `selfsup` | 3 | 0.16 | 0.09 | 0.15 |
 # | `tiny` | 4 | 0.02 | 0.02 | 0.02 |
 #
-# *Nobody needs labels to paint. Who learned from them comes six to nine times nearer.*
+# *Nobody needs labels to paint. Who learned from them comes four to ten times nearer than the best of the others.*
 
 # %% [markdown]
 # ## What to remember

@@ -162,8 +162,9 @@ WordsExplorer(text_distance=text_distance)
 #
 # <details><summary>Answer</summary>
 #
-# From the captions it was trained with. What they left out came from a habit: a mark's own colors, those of the painting in our museum that is made of it. Only outright words override
-# that: *red dots* are red. A painter's name is a habit, too.
+# From its training captions. What they left out came from habits: a mark has the colors of the museum's painting made of it; no
+# mark means the brush, hence *swirling* in a wheat field's blue and gold. Words beat habits: *red dots* are red, *autumn dots* red to gold,
+# *Van Gogh dots* blue and yellow.
 #
 # </details>
 #
@@ -184,7 +185,7 @@ print("each painting is nearest to its own words:",
 # ●●○ · 8 minutes
 #
 # 旋转的夜空: which words are these? Cut from left to right, each time the *longest* known word that begins there. A character that begins no
-# word is a piece of its own.
+# word is a piece of its own. Then try yours: `cut("旋转的夜空", set(words.CONCEPT_OF))`.
 
 # %% exercise="15.1"
 def cut(text, known):
@@ -223,7 +224,8 @@ check_cut(cut)
 # ## Exercise 15.2 · How often found
 # ●○○ · 6 minutes
 #
-# Above, at least sixteen of twenty were found. Measure it: for each text, is its own picture, the one with the same number, the nearest? Return the share, from 0 to 1.
+# Above, at least sixteen of twenty were found. Measure it: for each text, is its own picture, the one with the same number, the nearest? Return the share, from 0 to 1; then try
+# `top_one(texts, pictures)` on the twenty.
 
 # %% exercise="15.2"
 def top_one(texts, pictures):
@@ -290,7 +292,8 @@ check_directional_loss(directional_loss)
 # %% [markdown]
 # ## Who understood?
 #
-# With `clip="ViT-B-32"` the same call asks CLIP: its weights are downloaded once, or read from a file. `clip="auto"` takes it only where its weights are on disk already. The loss looks at the picture
+# With `clip="ViT-B-32"` the same call asks CLIP, trained anew on two billion pictures (LAION-2B) with English captions: ask it in English. Its weights are
+# downloaded once, or read from a file. `clip="auto"` takes it only where its weights are on disk already. The loss looks at the picture
 # and at twelve crops of it; crops that have gone far enough count no more.
 
 # %% tags=["nbval-ignore-output"]
@@ -299,13 +302,15 @@ print(words.style_from_words("Van Gogh style", clip="auto").told())
 # %% [markdown]
 # ## Names
 #
-# A painter's or a movement's name leads to our museum's nearest painting; with a word of your own beside it, to a study in that manner.
+# A painter's or a movement's name leads to our museum's painting in that manner. Where it has none (克里姆特), or with a word of your own beside the name, you get
+# a study.
 
 # %%
 names = ["浮世绘", "水墨山水", "Van Gogh style", "Van Gogh style, red and black"]
 named = [words.style_from_words(one) for one in names]
 ink = nst.stylize(nst.load_image("rocket", size=144), named[1], size=144, steps=40)
-plots.show([*(one.picture(144) for one in named), ink], ["1", "2", "3", "4", "painted with 2"])
+plots.show([*(one.picture(144) for one in named), ink],
+           ["1", "2", "3", "4", "painted with 2"], columns=3)
 print("\n".join(f"{one}: {style.recipe}" for one, style in zip(names, named)))
 
 # %% [markdown]

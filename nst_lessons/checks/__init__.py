@@ -12,11 +12,13 @@ from .lesson08 import check_mixed_norm, check_normalized, check_residual_block
 from .lesson09 import check_attention_block, check_attention_map, check_mixed_adain
 from .lesson10 import check_gram_in_tiles, check_gram_of_half
 from .lesson10_many import check_loss_of_many
-from .lesson11 import check_comes_from_inside, check_temporal_loss, check_there_and_back
+from .lesson11 import check_comes_from_inside, check_there_and_back
+from .lesson11_loss import check_temporal_loss
 from .lesson12 import check_distill_step, check_inverted_residual, check_quantized
 from .lesson13 import check_guided_grams, check_only_there
 from .lesson13_round import check_one_round
-from .lesson14 import check_contrast, check_respond, check_smoothed
+from .lesson14 import check_contrast, check_respond
+from .lesson14_softmax import check_smoothed
 from .lesson15 import check_cut, check_directional_loss, check_top_one
 from .verdict import NotWritten, Wrong
 from .vgg import vgg_features

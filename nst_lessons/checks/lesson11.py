@@ -1,9 +1,9 @@
-"""Lesson 11: what comes from inside, what was hidden, the temporal loss. The oracles are loops in float64."""
+"""Lesson 11: what comes from inside, and what was hidden. The oracles are loops in float64."""
 import math
 
 import torch
 
-from .verdict import Wrong, differentiable, exercise, same, untouched
+from .verdict import Wrong, exercise, same, untouched
 
 _CONSISTENT, _SLACK = 0.01, 0.5                                            # Ruder et al. 2016, eq. 5
 
@@ -34,22 +34,32 @@ def _other(slips, truth):
     return [slip for slip in slips if slip[1].shape != truth.shape or not torch.allclose(slip[1].double(), truth.double(), rtol=1e-3, atol=1e-5)]
 
 
-def _shaped(answer, batch, height, width, what):
-    """Refuses, in plain words, masks of another shape than [B, 1, H, W]."""
+def _shaped(answer, batch, height, width, what="your mask"):
+    """Refuses, in plain words, masks of another shape than [B, 1, H, W], or of other values than 0 and 1."""
     if not isinstance(answer, torch.Tensor):
         return
     shape = list(answer.shape)
-    if shape == [batch, height, width]:
-        raise Wrong(f"{what} has lost a dimension: [B, 1, H, W] is wanted, so that it can weigh pictures [B, 3, H, W]; yours is [B, H, W]")
+    if not shape:
+        raise Wrong(f"{what} is a single number; one answer for each pixel is wanted, [B, 1, H, W]: a sum over dim=1 alone leaves the pixels")
+    if batch > 1 and shape in ([height, width], [1, 1, height, width]):
+        raise Wrong(f"{what} is for one picture of the batch alone; [B, 1, H, W] is wanted: indexing with [0] takes the first picture, [:, 0] a channel")
+    if shape in ([batch, height, width], [height, width]):
+        raise Wrong(f"{what} has lost a dimension: [B, 1, H, W] is wanted, so that it can weigh pictures [B, 3, H, W]; yours is {shape}")
     if shape == [batch, 2, height, width]:
         raise Wrong(f"{what} has a channel for x and one for y; one answer for each pixel is wanted, [B, 1, H, W]")
     if shape == [batch, 1, width, height] and height != width:
         raise Wrong(f"{what} is [B, 1, W, H]: rows come first, [B, 1, H, W]")
+    others = answer.detach().double()
+    others = others[~torch.isclose(others, (others > 0.5).double(), rtol=0, atol=1e-4)]
+    if shape == [batch, 1, height, width] and len(others):
+        raise Wrong(f"{what} holds 1 or 0, yes or no; yours holds {others[0].item():.4g}. Compare with < or ≤, and join comparisons with & (not +)")
 
 
 # --- 11.1 ------------------------------------------------------------------------------------------------------------
 
 _AT = {
+    "Boolean value of Tensor": "`and` and 0 <= x <= 5 know one yes or no, not one for each pixel: write (0 <= x) & (x <= 5)",
+    "bitwise_and": "& comes before ≤ and ≥ unless each comparison has parentheses: (0 <= x) & (x <= 5)",
     "must match the size of tensor": "x goes with the width, y with the height: compare flow[:, 0] with columns 0 … W − 1, flow[:, 1] with rows 0 … H − 1",
 }
 
@@ -66,25 +76,28 @@ def check_comes_from_inside(comes_from_inside):
         flow[:, 0, 4, 0], flow[:, 1, 4, 0] = -0.4, 0.0
         flow[:, 1, 0, 1], flow[:, 0, 0, 1] = -0.4, 0.0
         answer = untouched(comes_from_inside, flow, what="your function", crashes=_AT)
-        _shaped(answer, batch, height, width, "your mask")
+        _shaped(answer, batch, height, width)
         truth = _inside(flow)
         same(answer, truth, f"the mask of a flow {list(flow.shape)}", _other(_masks_of_inside(flow, truth), truth))
 
 
-def _inside(flow, at=lambda x, y, dx, dy: (x + dx, y + dy), right=lambda w: w - 1, both=lambda x, y: x and y, within=lambda v, end: 0 <= v <= end):
-    """1 where a pixel's place at(x, y, flow) lies between 0 and right(side), by a loop: [B, 1, H, W]."""
+def _inside(flow, at=lambda x, y, dx, dy: (x + dx, y + dy), right=lambda w: w - 1, both=lambda x, y: x and y,
+            within=lambda v, end: 0 <= v <= end, down=None, sides=lambda h, w: (h, w)):
+    """1 where a pixel's place at(x, y, flow) lies between 0 and right(side), by a loop: [B, 1, H, W]. down: `within` for y, if another."""
     batch, _, height, width = flow.shape
+    h, w = sides(height, width)
     out = torch.zeros(batch, 1, height, width)
     for b in range(batch):
         for y in range(height):
             for x in range(width):
                 px, py = at(x, y, *flow[b, :, y, x].tolist())
-                out[b, 0, y, x] = both(within(px, right(width)), within(py, right(height)))
+                out[b, 0, y, x] = both(within(px, right(w)), (down or within)(py, right(h)))
     return out
 
 
 def _masks_of_inside(flow, truth):
     """[(message, what this slip gives)]."""
+    usual, strict, beyond, wide = lambda v, end: 0 <= v <= end, lambda v, end: 0 <= v < end, lambda v, end: 0 <= v < end + 1, lambda v, end: 0 <= v <= end + 1
     return [
         ("it is turned around: 1 where the place lies inside, 0 outside", 1 - truth),
         ("you went the other way: the place is x + flow(x), not x − flow(x)", _inside(flow, lambda x, y, dx, dy: (x - dx, y - dy))),
@@ -99,6 +112,17 @@ def _masks_of_inside(flow, truth):
         ("the first column and the first row are inside too: ≥ 0, not > 0", _inside(flow, within=lambda v, end: 0 < v <= end)),
         ("a place that lies outside on the left or above counts as inside: test for ≥ 0 too", _inside(flow, within=lambda v, end: v <= end)),
         ("a place that lies outside on the right or below counts as inside: test for ≤ W − 1 and ≤ H − 1 too", _inside(flow, within=lambda v, end: v >= 0)),
+        ("one of the two sides is compared with <: the last column and the last row are inside too, ≤", _inside(flow, within=strict, down=usual)),
+        ("one of the two sides is compared with <: the last column and the last row are inside too, ≤", _inside(flow, down=strict)),
+        *[("one of the two sides is too long: x ends at W − 1 and y at H − 1, flow.shape[3] - 1 and flow.shape[2] - 1", _inside(flow, within=a, down=b))
+          for a, b in [(beyond, usual), (usual, beyond), (wide, usual), (usual, wide)]],
+        ("width and height are swapped: x, channel 0, ends at flow.shape[3] - 1, and y, channel 1, at flow.shape[2] - 1",
+         _inside(flow, sides=lambda h, w: (w, h))),
+        ("x and y are both held against the width; y ends at flow.shape[2] - 1", _inside(flow, sides=lambda h, w: (w, w))),
+        ("x and y are both held against the height; x ends at flow.shape[3] - 1", _inside(flow, sides=lambda h, w: (h, h))),
+        ("places count from 0, not from 1: x goes from 0 to W − 1, y from 0 to H − 1", _inside(flow, within=lambda v, end: 1 <= v <= end + 1)),
+        ("only x has its own place added: y needs it too, y + flow[:, 1]", _inside(flow, lambda x, y, dx, dy: (x + dx, dy))),
+        ("only y has its own place added: x needs it too, x + flow[:, 0]", _inside(flow, lambda x, y, dx, dy: (dx, y + dy))),
         ("one of x and y inside is not enough: both must be, & and not |", _inside(flow, both=lambda x, y: x or y)),
         ("only x is looked at: a place can leave the picture above and below, too", _inside(flow, both=lambda x, y: x)),
         ("only y is looked at: a place can leave the picture left and right, too", _inside(flow, both=lambda x, y: y)),
@@ -112,11 +136,13 @@ def _masks_of_inside(flow, truth):
 # --- 11.2 ------------------------------------------------------------------------------------------------------------
 
 def _flows(batch, height, width, seed):
-    """(backward, forward): smooth flows that undo each other in many places, with none so near the limit that rounding would decide."""
+    """(backward, forward): flows, slow and fast, that undo each other in many places, with none so near the limit that rounding would decide."""
     for attempt in range(50):
-        coarse = _some(batch, 2, 3, 4, seed=1000 * attempt + seed, by=2.5)
-        backward = torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear", align_corners=True)
-        forward = -backward + _some(batch, 2, height, width, seed=1000 * attempt + seed + 500, by=0.45)
+        coarse = _some(batch, 2, 2, 3, seed=1000 * attempt + seed, by=8.0)
+        slow = torch.linspace(0, 1, width)                                 # the left hardly moves: there even a wrong sign agrees
+        backward = slow * torch.nn.functional.interpolate(coarse, (height, width), mode="bilinear", align_corners=True)
+        wrong = 1.2 * (_SLACK / 2 + _CONSISTENT * _sum(backward.square())).sqrt()              # about as much as is allowed, at every speed
+        forward = -_read(backward, -backward).float() + wrong * _some(batch, 2, height, width, seed=1000 * attempt + seed + 500)
         there = _read(forward, backward)
         back = backward.double()
         apart = (there + back).square().sum(1)
@@ -135,16 +161,22 @@ _WARPED = {
 @exercise("11.2", "1 where there and back ends where it began, 0 where something was hidden, and faster motion gets more room.")
 def check_there_and_back(there_and_back):
     """Tries there_and_back(backward, forward), both [B, 2, H, W], → [B, 1, H, W] (Ruder et al. 2016, eq. 5)."""
-    for batch, height, width, seed in [(1, 9, 12, 0), (2, 8, 7, 5)]:
+    for batch, height, width, seed in [(1, 16, 20, 8), (2, 12, 10, 57)]:            # these tell all slips below apart
         backward, forward = _flows(batch, height, width, seed)
         answer = untouched(there_and_back, backward, forward, crashes=_WARPED)
-        _shaped(answer, batch, height, width, "your mask")
+        _shaped(answer, batch, height, width)
         truth = _agree(backward, _read(forward, backward))
         same(answer, truth, f"the mask of flows {list(backward.shape)}", _other(_masks_of_agreement(backward, forward, truth), truth))
 
 
 def _sum(values):
     return values.sum(1, keepdim=True)
+
+
+def _own(flow):
+    """Each pixel's own place, (x, y): [1, 2, H, W], float64."""
+    y, x = torch.meshgrid(*(torch.arange(side, dtype=torch.float64) for side in flow.shape[2:]), indexing="ij")
+    return torch.stack([x, y])[None]
 
 
 def _agree(w, there, apart=None, room=None):
@@ -154,11 +186,36 @@ def _agree(w, there, apart=None, room=None):
     return (apart < (_CONSISTENT * (_sum(there.square()) + _sum(w.square())) + _SLACK if room is None else room)).float()
 
 
+def _masks_of_another_room(w, there, a, b, apart):
+    """The slips on the right side of the inequality: [(message, what this slip gives)]."""
+    return [
+        ("0.5 is missing, or is scaled by 0.01 too: slow places would be allowed no error at all", _agree(w, there, room=_CONSISTENT * (a + b))),
+        ("only 0.5 px² is allowed everywhere: fast motion gets more room, 0.01 (|w̃|² + |ŵ|²)", _agree(w, there, room=torch.full_like(apart, _SLACK))),
+        ("0.5 is missing, or is scaled by 0.01 too: slow places would be allowed no error at all", _agree(w, there, room=_CONSISTENT * (a + b + _SLACK))),
+        ("0.01 multiplies both squares: parentheses are missing", _agree(w, there, room=_CONSISTENT * a + b + _SLACK)),
+        ("everything is trusted: nothing is compared, or the squares on the right are not scaled by 0.01", _agree(w, there, room=a + b + _SLACK)),
+        ("0.1 stands where 0.01 should", _agree(w, there, room=0.1 * (a + b) + _SLACK)),
+        ("0.001 stands where 0.01 should", _agree(w, there, room=0.001 * (a + b) + _SLACK)),
+        ("0.05 stands where 0.5 should", _agree(w, there, room=_CONSISTENT * (a + b) + 0.05)),
+        ("5 stands where 0.5 should", _agree(w, there, room=_CONSISTENT * (a + b) + 5)),
+        ("0.01 and 0.5 have changed places", _agree(w, there, room=_SLACK * (a + b) + _CONSISTENT)),
+        ("on the right the squares are multiplied; add them", _agree(w, there, room=_CONSISTENT * a * b + _SLACK)),
+        ("on the right the squares are subtracted; add them", _agree(w, there, room=_CONSISTENT * (a - b) + _SLACK)),
+        ("on the right the squares are subtracted; add them", _agree(w, there, room=_CONSISTENT * (b - a) + _SLACK)),
+        ("on the right |ŵ|² stands twice, and |w̃|² not at all", _agree(w, there, room=_CONSISTENT * 2 * b + _SLACK)),
+        ("on the right |w̃|² stands twice, and |ŵ|² not at all", _agree(w, there, room=_CONSISTENT * 2 * a + _SLACK)),
+        ("on the right are lengths; squares are wanted", _agree(w, there, room=_CONSISTENT * (a.sqrt() + b.sqrt()) + _SLACK)),
+        ("|ŵ|² is missing on the right", _agree(w, there, room=_CONSISTENT * a + _SLACK)),
+        ("|w̃|² is missing on the right", _agree(w, there, room=_CONSISTENT * b + _SLACK)),
+        ("on the right stands (|w̃| + |ŵ|)²; square each, then add", _agree(w, there, room=_CONSISTENT * (a.sqrt() + b.sqrt()) ** 2 + _SLACK)),
+        ("on the right the sum of the two flows is squared, which is near zero: square each, then add", _agree(w, there, room=_CONSISTENT * apart + _SLACK)),
+    ]
+
+
 def _masks_of_agreement(backward, forward, truth):
     """[(message, what this slip gives)]."""
     w, f, there = backward.double(), forward.double(), _read(forward, backward)
     a, b, apart = _sum(there.square()), _sum(w.square()), _sum((there + w).square())
-    usual = _CONSISTENT * (a + b) + _SLACK
     other = _read(backward, forward)
     return [
         ("it is turned around: 1 where they agree, 0 where something was hidden", 1 - truth),
@@ -172,83 +229,29 @@ def _masks_of_agreement(backward, forward, truth):
          _agree(w, other)),
         ("the forward flow is carried along itself; it is carried along the backward flow: warp(forward, backward)", _agree(w, _read(forward, forward))),
         ("it is carried the wrong way: warp(forward, backward), without a minus", _agree(w, _read(forward, -backward))),
-        ("0.5 is missing, or is scaled by 0.01 too: slow places would be allowed no error at all", _agree(w, there, room=_CONSISTENT * (a + b))),
-        ("only 0.5 px² is allowed everywhere: fast motion gets more room, 0.01 (|w̃|² + |ŵ|²)", _agree(w, there, room=torch.full_like(apart, _SLACK))),
-        ("0.5 is missing, or is scaled by 0.01 too: slow places would be allowed no error at all", _agree(w, there, room=_CONSISTENT * (a + b + _SLACK))),
-        ("0.01 multiplies both squares: parentheses are missing", _agree(w, there, room=_CONSISTENT * a + b + _SLACK)),
-        ("everything is trusted: nothing is compared, or the squares on the right are not scaled by 0.01", _agree(w, there, room=a + b + _SLACK)),
-        ("0.1 stands where 0.01 should", _agree(w, there, room=0.1 * (a + b) + _SLACK)),
+        ("on the left the forward flow is read at each pixel's place *now*: w̃ is warp(forward, backward) on both sides",
+         _agree(w, there, _sum((f + w).square()))),
+        ("on the right the forward flow is read at each pixel's place *now*: w̃ is warp(forward, backward) on both sides",
+         _agree(w, there, room=_CONSISTENT * (_sum(f.square()) + b) + _SLACK)),
+        ("both flows are warped; the backward flow is asked at each pixel's own place, as it is", _agree(other, there)),
+        ("the forward flow is read at whole px; a place between pixels is a mean of its neighbors, as warp takes it",
+         _agree(w, _read(f, torch.round(w + _own(w)) - _own(w)))),
+        ("warp adds each pixel's own place by itself; give it the flow alone", _agree(w, _read(f, w + _own(w)))),
+        ("0.5 stands on the left; it is added to the right", _agree(w, there, apart + _SLACK, _CONSISTENT * (a + b))),
+        ("these are sums of absolute values: |·|² is the sum of both squares",
+         _agree(w, there, _sum((there + w).abs()), _CONSISTENT * (_sum(there.abs()) + _sum(w.abs())) + _SLACK)),
+        ("no pixel is trusted, though many end where they began", torch.zeros_like(truth)),
+        ("what comes from outside is taken out, too; that is another mask, here it is there and back alone", truth * _inside(backward)),
         ("on the left is a length, on the right are squares: square the left, too", _agree(w, there, apart.sqrt())),
         ("these are lengths; squares are wanted on both sides", _agree(w, there, apart.sqrt(), _CONSISTENT * (a.sqrt() + b.sqrt()) + _SLACK)),
-        ("on the right are lengths; squares are wanted", _agree(w, there, room=_CONSISTENT * (a.sqrt() + b.sqrt()) + _SLACK)),
-        ("|ŵ|² is missing on the right", _agree(w, there, room=_CONSISTENT * a + _SLACK)),
-        ("|w̃|² is missing on the right", _agree(w, there, room=_CONSISTENT * b + _SLACK)),
-        ("on the right stands (|w̃| + |ŵ|)²; square each, then add", _agree(w, there, room=_CONSISTENT * (a.sqrt() + b.sqrt()) ** 2 + _SLACK)),
-        ("on the right the sum of the two flows is squared, which is near zero: square each, then add", _agree(w, there, room=_CONSISTENT * apart + _SLACK)),
         ("x and y are averaged: |·|² is the sum of both squares", _agree(w, there, apart / 2, _CONSISTENT * (a + b) / 2 + _SLACK)),
         ("on the left x and y are averaged: |·|² is the sum of both squares", _agree(w, there, apart / 2)),
         ("x and y are added before they are squared: |·|² is the sum of both squares", _agree(w, there, _sum(there + w).square())),
         ("only x is looked at: |·|² is the sum of both squares", _agree(w, there, (there + w)[:, :1].square())),
         ("only x is looked at: |·|² is the sum of both squares", _agree(w[:, :1], there[:, :1])),
+        ("only y is looked at: |·|² is the sum of both squares", _agree(w[:, 1:], there[:, 1:])),
+        ("x and y are added before they are squared: |·|² is the sum of both squares", _agree(_sum(w), _sum(there))),
         ("everything is trusted: nothing is compared, or the squares on the right are not scaled by 0.01", torch.ones_like(truth)),
         ("every picture of the batch has the first one's mask", truth[:1].expand_as(truth)),
-    ]
-
-
-# --- 11.3 ------------------------------------------------------------------------------------------------------------
-
-_LOSS = {
-    "wants a flow": "warp(image, flow) takes the picture first and the flow second",
-    "cannot be converted to Scalar": "one number for each picture is wanted, a tensor [B]: leave out .item() and float()",
-}
-
-
-@exercise("11.3", "what can be trusted is held to the frame before, one number for each picture, and a gradient gets through.")
-def check_temporal_loss(temporal_loss):
-    """Tries temporal_loss(image [B, 3, H, W], before [1, 3, H, W], backward [1, 2, H, W], mask [1, 1, H, W]) → [B]."""
-    for batch, height, width, seed in [(3, 6, 4, 1), (1, 5, 7, 0)]:
-        image, before = (_some(batch if k else 1, 3, height, width, seed=seed + k, by=0.3) + 0.5 for k in (1, 0))
-        backward = _some(1, 2, height, width, seed=seed + 7, by=1.5)
-        mask = (_some(1, 1, height, width, seed=seed + 8) * 0.7 + 0.5).clamp(0, 1)          # some 0, some 1, some between
-        answer = untouched(temporal_loss, image, before, backward, mask, crashes=_LOSS)
-        truth, slips = _losses(image.double(), before.double(), backward, mask.double())
-        same(answer, truth, f"the loss of {batch} picture{'s' if batch > 1 else ''} {list(image.shape)}", _other(slips, truth))
-    differentiable(lambda given: temporal_loss(given, before, backward, mask), image, what="your loss")
-
-
-def _losses(x, before, backward, c):
-    """(the truth [B], [(message, what this slip gives)])."""
-    w, over = _read(before, backward), dict(dim=(1, 2, 3))
-    mean = lambda squares: squares.mean(**over)
-    squares = c * (x - w).square()
-    truth, plain = mean(squares), mean((x - w).square())
-    trusted = squares.sum(**over) / (c.sum() * 3)
-    ahead = torch.cat([_read(one[None], backward) for one in x])
-    return truth, [
-        ("the frame before is not warped: bring it to where things are now, warp(before, backward)", mean(c * (x - before).square())),
-        ("this frame is warped; it is the frame *before* that is brought to where things are now", mean(c * (ahead - before).square())),
-        ("both pictures are warped; only the frame before has to move", mean(c * (ahead - w).square())),
-        ("it is warped the wrong way: warp(before, backward), without a minus", mean(c * (x - _read(before, -backward)).square())),
-        ("the mask is not used: where something was hidden, the old picture says nothing", plain),
-        ("the mask is turned around: it is 1 where the warped picture can be trusted", mean((1 - c) * (x - w).square())),
-        ("the mask is squared: it weighs the square, c · (x − w)²", mean((c * (x - w)).square())),
-        ("the mask weighs the picture alone; it weighs the square of the difference", mean((c * x - w).square())),
-        ("the mask weighs the warped picture alone; it weighs the square of the difference", mean((x - c * w).square())),
-        ("the mask is taken for yes or no: where it is 0.3, the square counts 0.3", mean((c > 0) * (x - w).square())),
-        ("you divided by the trusted pixels, as the measure of flicker does; here by all values, C·H·W, so that little trust is little force", trusted),
-        ("you divided by the sum of the mask; all values count, C·H·W", squares.sum(**over) / c.sum()),
-        ("that is the sum; the mean over all values is wanted, ÷ C·H·W", squares.sum(**over)),
-        ("that is the sum for the whole batch; the mean over all values is wanted, one for each picture: [B]", squares.sum()),
-        ("you divided by H·W; all values count, C·H·W", 3 * truth),
-        ("absolute differences instead of squares", mean(c * (x - w).abs())),
-        ("you took the root: the mean square is wanted", truth.sqrt()),
-        ("that is half of it: no ½ is wanted here", truth / 2),
-        ("you added up before you squared: square each difference", mean(c * (x - w)).square()),
-        ("nothing is squared: differences cancel", mean(c * (x - w))),
-        ("the pictures of the batch are averaged: one number for each, shape [B]", truth.mean()),
-        ("the pictures of the batch are added up: one number for each, shape [B]", truth.sum()),
-        ("divided by the pictures of the batch, too: one number for each", truth / len(x)),
-        ("the right numbers, with dimensions left over: leave out keepdim, [B] is wanted", truth[:, None, None, None]),
-        ("one number for each pixel is left: take the mean over channels, rows and columns, dim=(1, 2, 3)", squares),
-        ("the mask is not used, and that is one number for the whole batch: one for each, shape [B]", plain.mean()),
-    ]
+        ("every picture of the batch is compared with the first one's forward flow", _agree(w, there[:1].expand_as(w))),
+    ] + _masks_of_another_room(w, there, a, b, apart)

@@ -1,4 +1,4 @@
-"""Lesson 14: a dictionary's answers, the contrast of points, the softmax of a map. The oracles are loops and math.exp."""
+"""Exercises 14.1 and 14.2: a dictionary's answers, the contrast of points. The oracles are loops and math.exp."""
 import math
 
 import torch
@@ -17,15 +17,23 @@ def _others(slips, truth, rtol=1e-3, atol=1e-5):
 
 # --- 14.1 ------------------------------------------------------------------------------------------------------------
 
+_PAST = {                                # which pixel [n] of `size` stands at place `at`, past the border, too
+    "nearest": lambda at, size: at.clamp(0, size - 1),
+    "mirror": lambda at, size: size - 1 - (size - 1 - at.abs()).abs(),
+    "around": lambda at, size: at % size,
+}
+
+
 def _heard(picture, filters, border="nearest"):
-    """What each filter says at each place, by a loop over the filters' pixels: [B, K, H, W]. Past the border: the nearest pixel, or 0."""
+    """What each filter says at each place, by a loop over the filters' pixels: [B, K, H, W]. border: of `_PAST`, or "zero"."""
     side, (height, width) = filters.shape[-1], picture.shape[2:]
     rows, columns = torch.arange(height), torch.arange(width)
     out = torch.zeros(len(picture), len(filters), height, width)
     for y in range(side):
         for x in range(side):
             there, over = rows + y - side // 2, columns + x - side // 2
-            seen = picture[:, :, there.clamp(0, height - 1)][..., over.clamp(0, width - 1)]             # [B, 3, H, W]
+            past = _PAST.get(border, _PAST["nearest"])
+            seen = picture[:, :, past(there, height)][..., past(over, width)]                           # [B, 3, H, W]
             if border == "zero":
                 inside = ((there >= 0) & (there < height))[:, None] & ((over >= 0) & (over < width))
                 seen = seen * inside
@@ -40,9 +48,27 @@ def check_respond(respond):
         picture, filters = _some(batch, 3, height, width, seed=side).sigmoid(), _some(count, 3, side, side, seed=side + 1)
         heard = _heard(picture, filters)
         truth = torch.cat([heard, -heard], 1).clamp_min(0)
-        same(untouched(respond, picture, filters, crashes=_RESPOND), truth, f"the answers of {count} filters to pictures {list(picture.shape)}",
+        answer = untouched(respond, picture, filters, crashes=_RESPOND)
+        _as_large(answer, truth, side)
+        same(answer, truth, f"the answers of {count} filters to pictures {list(picture.shape)}",
              _others(_answers(picture, filters, heard), truth), rtol=1e-3, atol=1e-4)
     differentiable(lambda given: respond(given, filters), picture, what="the answers")
+
+
+def _as_large(answer, truth, side):
+    """Raises Wrong when a margin made the answer too large, or not large enough for these filters."""
+    if isinstance(answer, torch.Tensor) and answer.ndim == 4 and answer.shape[:2] == truth.shape[:2]:
+        more = [found - wanted for found, wanted in zip(answer.shape[2:], truth.shape[2:])]
+        if max(more) > 0:
+            raise Wrong(f"the answer is larger than the picture, {_size(answer)} in place of {_size(truth)}: with filters of {side} px, "
+                        f"{side // 2} px more on each side are enough, once, before the convolution")
+        if 1 - side < min(more) < 0:
+            raise Wrong(f"the answer is smaller than the picture, {_size(answer)} in place of {_size(truth)}: the margin goes with the "
+                        f"filters' side, side // 2; with filters of {side} px that is {side // 2} on each side")
+
+
+def _size(act):
+    return f"{act.shape[2]}×{act.shape[3]}"
 
 
 def _answers(picture, filters, heard):
@@ -50,24 +76,42 @@ def _answers(picture, filters, heard):
     both = lambda values: torch.cat([values, -values], 1).clamp_min(0)
     margin, side = filters.shape[-1] // 2, filters.shape[-1]
     inner = heard[..., margin:heard.shape[2] - margin, margin:heard.shape[3] - margin]
-    positive = heard.clamp_min(0)
+    positive, signs = heard.clamp_min(0), torch.cat([heard, -heard], 1)
+    stretched = torch.nn.functional.pad(inner, (margin,) * 4, mode="replicate")
     return [
         ("past the border there is black, and each filter hears an edge there: repeat the outermost pixels, mode=\"replicate\"",
          both(_heard(picture, filters, "zero"))),
+        ("past the border the picture is mirrored: the outermost pixels are repeated, mode=\"replicate\"", both(_heard(picture, filters, "mirror"))),
+        ("past the border the picture begins anew: the outermost pixels are repeated, mode=\"replicate\"", both(_heard(picture, filters, "around"))),
+        ("the answer was made larger, not the picture: first repeat the picture's outermost pixels, then the convolution", both(stretched)),
+        ("the answer was made larger, not the picture: first repeat the picture's outermost pixels, then the convolution",
+         both(torch.nn.functional.pad(inner, (margin,) * 4))),
         (f"at the border places are missing: with filters of {side} px the picture wants {margin} more px on each side first", both(inner)),
         ("the ReLU comes before the sign: of what it has cut off, nothing can be turned around. First both signs, then the ReLU",
          torch.cat([positive, (-positive).clamp_min(0)], 1)),
         ("the ReLU comes before the sign, so the second half is never positive: first both signs, then the ReLU",
          torch.cat([positive, -positive], 1)),
-        ("the ReLU is missing: an answer is loud or silent, never negative", torch.cat([heard, -heard], 1)),
+        ("the ReLU is missing: an answer is loud or silent, never negative", signs),
+        ("a leaky ReLU lets a hundredth of the negative through: F.relu is wanted", torch.where(signs > 0, signs, signs / 100)),
+        ("loud answers are cut off at 1: a ReLU has no upper end", signs.clamp(0, 1)),
+        ("what is positive was cut off: a ReLU cuts off what is negative", signs.clamp_max(0)),
+        ("a sigmoid in place of the ReLU", signs.sigmoid()),
         ("only the first half went through the ReLU", torch.cat([positive, -heard], 1)),
         ("both halves are the same: the second one is that of the negative filters", torch.cat([positive, positive], 1)),
         ("only one way around: the negative filters' answers are missing, [B, 2K, H, W] is wanted", positive),
         ("only one way around, and without a ReLU: [B, 2K, H, W] is wanted", heard),
         ("both signs fell together: with |·| a dark line on bright is the same as a bright one on dark; keep them apart", heard.abs()),
+        ("|·| on both halves makes them the same: the first says where the filter fits, the second where its negative does", signs.abs()),
+        ("the picture was turned into a negative, 1 − picture: the negative filter is −1 times the filter",
+         torch.cat([heard, _heard(1 - picture, filters)], 1).clamp_min(0)),
+        ("1 − answer is not the negative filter's answer: −1 times it is", torch.cat([heard, 1 - heard], 1).clamp_min(0)),
+        ("the ReLU went over the filters: it belongs to their answers", torch.cat([_heard(picture, way.clamp_min(0)) for way in (filters, -filters)], 1)),
         ("the negative filters stand before the others", both(-heard)),
         ("each filter stands beside its negative: first all filters, then all negatives", both(heard).unflatten(1, (2, -1)).transpose(1, 2).flatten(1, 2)),
         ("the negatives stand as more pictures: they are more channels, dim=1", torch.cat([heard, -heard]).clamp_min(0)),
+        ("the negatives stand below the others, as more places: they are more channels, dim=1", torch.cat([heard, -heard], 2).clamp_min(0)),
+        ("the negatives stand beside the others, as more places: they are more channels, dim=1", torch.cat([heard, -heard], 3).clamp_min(0)),
+        ("stack makes a dimension of its own: cat puts both into dimension 1", torch.stack([heard, -heard], 1).clamp_min(0)),
         ("the filters are turned by half a turn: conv2d lays them on the picture as they are", both(_heard(picture, filters.flip(2, 3)))),
         ("each answer is divided by the filter's pixels: their sum is wanted", both(heard / filters[0].numel())),
         ("the three colors' answers are averaged: their sum is wanted", both(heard / 3)),
@@ -77,6 +121,8 @@ def _answers(picture, filters, heard):
 _RESPOND = {
     "expected input": "conv2d wants the picture first, then the filters [K, 3, s, s] as they are",
     "must be tuple of ints": "a margin is a whole number: side // 2",
+    "Padding size": "F.pad wants four numbers: what is added left, right, above and below, each side // 2",
+    "expected stride": "conv2d wants the filters as they are, [K, 3, s, s]",
 }
 
 
@@ -92,7 +138,9 @@ def check_contrast(contrast):
         truth = ways.mean()
         answer = untouched(contrast, one, other, temperature, crashes=_CONTRAST)
         if isinstance(answer, torch.Tensor) and answer.shape == () and not answer.isfinite():
-            raise Wrong(f"at temperature {temperature} it is {answer.item()}: exp(100) does not fit into float32; "
+            if temperature >= 0.2:
+                raise Wrong(f"at temperature {temperature} it is {answer.item()}: is a logarithm taken of something that is not positive? e^s always is")
+            raise Wrong(f"at temperature {temperature} it is {answer.item()}: exp(100) does not fit into float32, and exp(−110) becomes 0; "
                         "logsumexp, log_softmax or cross_entropy take care of that")
         same(answer, truth, f"the contrast of {count} points at temperature {temperature}",
              _others(_contrasts(one, other, temperature, scores, ways), truth), rtol=1e-3)
@@ -118,29 +166,43 @@ def _contrasts(one, other, temperature, scores, ways):
     apart = lambda table: (table.masked_fill(torch.eye(count, dtype=torch.bool), -1e9).logsumexp(1) - own).mean()
     shares = scores.softmax(1).diagonal()
     plain = one @ other.T
-    surprise = lambda table: torch.stack([_surprise(table), _surprise(table.T)]).mean()
-    alone = one @ one.T / temperature
+    surprise = _both_ways
+    soft = [-table.softmax(1).log_softmax(1).diagonal().mean() for table in (scores, scores.T)]
     return [
         ("only one way: the second view's points look for theirs in the first, too; take the mean of both", ways[0]),
         ("only the way back: the first view's points look for theirs in the second, too; take the mean of both", ways[1]),
         ("both ways are added; their mean is wanted", 2 * mean),
+        ("only one way, and half of it: the second view's points look for theirs in the first, too", ways[0] / 2),
+        ("the two ways stand apart: one number is wanted, their mean", ways),
+        ("divided by N twice: cross_entropy, and mean, have done it already", mean / count),
         ("the points are summed; their mean is wanted", count * mean),
         ("the points are summed, and both ways, too; means are wanted", 2 * count * mean),
         ("the points are summed, and there is one way only; the mean over both ways is wanted", count * ways[0]),
         ("the temperature is missing: the products are divided by it", surprise(plain)),
         ("multiplied by the temperature: the products are divided by it", surprise(plain * temperature)),
+        ("the temperature is 0.2 whatever is given: divide by the argument", surprise(plain / 0.2)),
+        ("the losses are divided by the temperature: the products are, before the exponential", surprise(plain) / temperature),
         ("divided by the temperature twice", surprise(scores / temperature)),
         ("divided by the root of the temperature; by itself is wanted", surprise(plain / temperature**0.5)),
-        ("the wrong sign: what is to become small is minus the logarithm", -mean),
+        *[("the wrong sign: what is to become small is minus the logarithm", -wrong) for wrong in (mean, 2 * mean, ways[0], count * mean)],
         ("that is the mean share itself; minus its logarithm is wanted", shares.mean()),
         ("that is the mean share itself; minus its logarithm is wanted", (shares.mean() + scores.T.softmax(1).diagonal().mean()) / 2),
         ("that is minus the share; minus its logarithm is wanted", -shares.mean()),
+        ("that is minus the share; minus its logarithm is wanted", -(shares.mean() + scores.T.softmax(1).diagonal().mean()) / 2),
+        *[("two softmaxes, one after the other: cross_entropy has its own, so give it the scores", wrong) for wrong in (sum(soft) / 2, soft[0])],
+        ("a logarithm to the base 2: the natural one is wanted", mean / math.log(2)),
+        ("a logarithm to the base 10: the natural one is wanted", mean / math.log(10)),
         ("first the mean, then the logarithm: each point has a logarithm of its own", -shares.mean().log()),
         ("the partner itself is missing below the line: the sum runs over all points", (apart(scores) + apart(scores.T)) / 2),
         ("the partner itself is missing below the line, and there is one way only: the sum runs over all points, both ways", apart(scores)),
+        ("below the line stands the whole table's sum: each point has a sum of its own", scores.flatten().logsumexp(0) - own.mean()),
+        ("below the line stands the mean over all points: their sum is wanted", mean - math.log(count)),
         ("partners are only drawn together, nothing is pushed apart: minus the products' mean. All others stand below the line", -own.mean()),
         ("nothing draws partners together: that is the logarithm of the sum alone", scores.logsumexp(1).mean()),
-        ("a view is compared with itself: one @ other.T", surprise(alone)),
+        *[("that is the whole table: its diagonal, and then the mean, is wanted", wrong) for wrong in (scores, scores.softmax(1), -scores.log_softmax(1))],
+        *[("a small number in the logarithm hides how unlikely a partner is: log_softmax or cross_entropy need none",
+           -((shares + less).log() + (scores.T.softmax(1).diagonal() + less).log()).mean() / 2) for less in (1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5)],
+        *_confused(one, other, temperature, scores),
         ("every pair counts as a partner: only the diagonal is", -scores.log_softmax(1).mean()),
         ("partners are left out and all others taken: only the diagonal is wanted", -hidden.log_softmax(1)[~torch.eye(count, dtype=torch.bool)].mean()),
         ("distances in place of products have the sign turned around: what is near has a small distance", surprise(torch.cdist(one, other) / temperature)),
@@ -153,79 +215,35 @@ def _contrasts(one, other, temperature, scores, ways):
     ]
 
 
-_CONTRAST = {
-    "0D or 1D target tensor": "cross_entropy wants the table [N, N] and, for each row, the number of the right column: torch.arange(N)",
-    "expected scalar type Long": "the right columns are whole numbers: torch.arange(N)",
-    "mat1 and mat2 shapes": "one @ other.T: [N, D] · [D, N] → [N, N]",
-    "inconsistent tensor size": "one @ other.T: [N, D] · [D, N] → [N, N]",
-}
+def _both_ways(table):
+    return torch.stack([_surprise(table), _surprise(table.T)]).mean()
 
 
-# --- 14.3 ------------------------------------------------------------------------------------------------------------
-
-@exercise("14.3", "each picture's activations share its C·H·W among them, size does not matter, and nothing overflows.")
-def check_smoothed(smoothed):
-    """Tries smoothed(act [B, C, H, W]) → the same shape: a softmax over all of a picture's activations, mean 1."""
-    for shape, loud in [((2, 3, 4, 5), 1), ((1, 4, 3, 3), 2), ((3, 2, 2, 4), 1), ((1, 2, 3, 4), 200)]:
-        act = loud * _some(*shape, seed=sum(shape)).clamp_min(0)
-        truth = torch.stack([_shares(one) for one in act])
-        answer = untouched(smoothed, act, crashes=_SMOOTHED)
-        if isinstance(answer, torch.Tensor) and answer.shape == truth.shape and not answer.isfinite().all():
-            raise Wrong(f"activations of {act.max():.0f} give NaN or infinity: exp(100) does not fit into float32; torch.softmax takes the largest out "
-                        "first, which changes nothing else")
-        same(answer, truth, f"what you make of activations {list(shape)}", _others(_softened(act, truth), truth))
-    differentiable(lambda given: smoothed(given).square(), _some(1, 2, 3, 3).clamp_min(0.1), what="what you make of the activations")
-
-
-def _shares(one):
-    """A picture's exp(act), times their number over their sum, by math.exp: [C, H, W]."""
-    values = one.flatten().tolist()
-    most = max(values)
-    parts = [math.exp(value - most) for value in values]
-    return torch.tensor([part / sum(parts) * len(parts) for part in parts]).view_as(one)
-
-
-def _softened(act, truth):
-    """[(message, what this slip gives)]."""
-    batch, channels, height, width = act.shape
-    positions, exp = height * width, act.exp()
-    by_place = act.flatten(2).softmax(2).view_as(act)
-    whole = act.flatten().softmax(0).view_as(act)
+def _confused(one, other, temperature, scores):
+    """[(message, what this slip gives)]: points are compared with the wrong ones, or the wrong one is the partner."""
+    own, count, surprise = scores.diagonal(), len(scores), _both_ways
+    alone, twice = (view @ view.T / temperature for view in (one, other))
+    first = [[-table.log_softmax(1)[:, k].mean() for table in (scores, scores.T)] for k in (0, 1)]
+    most = [-table.log_softmax(1).amax(1).mean() for table in (scores, scores.T)]
+    crowd = torch.cat([torch.cat([alone, scores], 1), torch.cat([scores.T, twice], 1)]).masked_fill(torch.eye(2 * count, dtype=torch.bool), -1e9)
     return [
-        ("the factor is missing: times C·H·W, so that the mean is 1 at any size", truth / (channels * positions)),
-        ("times H·W only; C·H·W activations share it", truth / channels),
-        ("times C only; C·H·W activations share it", truth / positions),
-        ("times B·C·H·W: each picture's own C·H·W is wanted", truth * batch),
-        ("divided by C·H·W; times it is wanted", truth / (channels * positions)**2),
-        ("the softmax runs over the channels of each place: over all of a picture is wanted", act.softmax(1)),
-        ("the softmax runs over the channels of each place: over all of a picture is wanted", act.softmax(1) * channels),
-        ("the softmax runs over the channels of each place: over all of a picture is wanted", act.softmax(1) * channels * positions),
-        ("the softmax runs over the places of each channel, so that all channels are equally loud: over all of a picture is wanted", by_place),
-        ("the softmax runs over the places of each channel, so that all channels are equally loud: over all of a picture is wanted",
-         by_place * positions),
-        ("the softmax runs over the places of each channel, so that all channels are equally loud: over all of a picture is wanted",
-         by_place * channels * positions),
-        ("the softmax runs over the last dimension alone, a row: over all of a picture is wanted", act.softmax(3)),
-        ("the softmax runs over the last dimension alone, a row: over all of a picture is wanted", act.softmax(3) * channels * positions),
-        ("the softmax runs over all pictures of the batch: each has its own", whole * act.numel()),
-        ("the softmax runs over all pictures of the batch: each has its own", whole * channels * positions),
-        ("the softmax runs over all pictures of the batch, and the factor is missing", whole),
-        ("the softmax runs over the batch: over all of a picture is wanted", act.softmax(0)),
-        ("the softmax runs over the batch: over all of a picture is wanted", act.softmax(0) * channels * positions),
-        ("exp is missing: that only divides by the mean, and a peak stays what it was", act / act.mean(dim=(1, 2, 3), keepdim=True)),
-        ("exp is missing: that only divides by the sum, and a peak stays what it was", act / act.sum(dim=(1, 2, 3), keepdim=True)),
-        ("nothing divides by the sum: that is exp alone", exp),
-        ("that divides by the largest: the sum is wanted", exp / exp.amax(dim=(1, 2, 3), keepdim=True)),
-        ("that is the logarithm of it: softmax, not log_softmax", (truth / (channels * positions)).log()),
-        ("the sign is turned around: the loudest became the quietest", torch.stack([_shares(-one) for one in act])),
-        ("a sigmoid looks at each activation alone; in a softmax all share one sum", act.sigmoid()),
-        ("the right numbers in another shape: bring them back, .view_as(act)", truth.flatten(1)),
+        *[("a view is compared with itself: one @ other.T", wrong) for wrong in (surprise(alone), (surprise(alone) + surprise(twice)) / 2)],
+        ("one.T @ other compares the D numbers, not the N points: one @ other.T", surprise(one.T @ other / temperature)),
+        ("below the line stand a view's own points, too: each point looks among the other view's alone",
+         (crowd.logsumexp(1) - own.repeat(2)).mean()),
+        *[("each point's partner is its own number, torch.arange(N): here all have the same one", wrong)
+          for pair in first for wrong in (sum(pair) / 2, pair[0])],
+        *[("the largest of each row counts, right or wrong: the diagonal holds the partners", wrong) for wrong in (sum(most) / 2, most[0])],
+        ("the two ways' tables are averaged first: each way has a loss of its own", surprise((scores + scores.T) / 2)),
+        ("each pair is judged alone, yes or no: a row's scores share one sum", torch.nn.functional.binary_cross_entropy_with_logits(scores, torch.eye(count))),
     ]
 
 
-_SMOOTHED = {
-    "Dimension out of range": "flatten(1) leaves two dimensions, [B, C·H·W]: the softmax runs over dim=1",
-    "must match the size of tensor": "sums for each picture want to be [B, 1, 1, 1]: keepdim=True",
-    "must be tuple of ints": "torch.softmax takes one dimension: flatten(1) first",
-    "argument 'dim'": "torch.softmax takes one dimension: flatten(1) first",
+_CONTRAST = {
+    "0D or 1D target tensor": "cross_entropy wants the table [N, N] and, for each row, the number of the right column: torch.arange(N)",
+    "expected scalar type Long": "the right columns are whole numbers: torch.arange(N)",
+    "to be Long": "the right columns are whole numbers: torch.arange(N)",
+    "out of bounds": "cross_entropy wants the table of all scores, [N, N]: one @ other.T",
+    "mat1 and mat2 shapes": "one @ other.T: [N, D] · [D, N] → [N, N]",
+    "inconsistent tensor size": "one @ other.T: [N, D] · [D, N] → [N, N]",
 }

@@ -9,7 +9,7 @@ from ..images import load_image
 from .attention import PAINTINGS, PHOTOS
 from .canvas import photo as photo_of
 from .canvas import sheet
-from .captions import ask
+from .captions import ask, checked
 from .controls import load_sample, picker, slider
 from .explorer import Explorer
 
@@ -74,13 +74,7 @@ class AnyStyleExplorer(Explorer):
 
     def _asked(self, content, styles, shares):
         """What the learner's function makes of a layer; ValueError, in plain words, when that is no such thing."""
-        answer = ask(self.mixed_adain, content, styles, shares)
-        if not isinstance(answer, torch.Tensor) or answer.shape != content.shape:
-            got = list(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
-            raise ValueError(f"your function should return {list(content.shape)}, it returned {got}")
-        if not answer.isfinite().all():
-            raise ValueError("your function returned NaN or infinity: is something divided by zero?")
-        return answer
+        return checked(ask(self.mixed_adain, content, styles, shares), content.shape)
 
     def draw(self):
         share, strength, photo = self.share.value / 100, self.strength.value / 100, self._picture(self.photo.value)

@@ -7,10 +7,9 @@ from PIL import ImageDraw
 from torch.nn import functional as F
 
 from ..attention import attention_weights, load_any
-from ..images import resize
 from .canvas import photo as photo_of
 from .canvas import sheet
-from .captions import ask
+from .captions import ask, checked
 from .controls import choice, load_sample, slider
 from .explorer import Explorer
 
@@ -104,11 +103,7 @@ class AttentionExplorer(Explorer):
             answer, shape = ask(self.given["attention_map"], query, key, row, column), list(key.shape[2:])
         else:
             answer, shape = ask(self.given.get("attention_weights", attention_weights), query, key), [1, places, wanted]
-        if not isinstance(answer, torch.Tensor) or list(answer.shape) != shape:
-            got = list(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
-            raise ValueError(f"your function should return {shape}, it returned {got}")
-        if not answer.isfinite().all():
-            raise ValueError("your function returned NaN or infinity: is something divided by zero?")
+        checked(answer, shape)
         return answer if answer.ndim == 2 else answer[0, row * query.shape[3] + column].view(key.shape[2:])
 
     def _lit(self, found):

@@ -36,6 +36,16 @@ def ask(function, *args, name="your function"):
         raise ValueError(f"{name} stops with {type(error).__name__}: {' '.join(str(error).split())}") from error
 
 
+def checked(answer, shape, name="your function"):
+    """What a learner's function gave, a tensor of this shape; ValueError, in plain words, for anything else, and for NaN and infinity."""
+    if not isinstance(answer, torch.Tensor) or list(answer.shape) != list(shape):
+        got = list(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
+        raise ValueError(f"{name} should return {list(shape)}, it returned {got}")
+    if not answer.isfinite().all():
+        raise ValueError(f"{name} returned NaN or infinity: is something divided by zero?")
+    return answer
+
+
 def as_code(settings):
     """The same picture by one call of `nst.stylize`, ready to be copied."""
     content, style, layers, words, clip, file = (json.dumps(value, ensure_ascii=False) for value in (

@@ -7,7 +7,7 @@ from PIL import Image
 from ..features import Features
 from ..images import resize
 from .canvas import PAPER, heat, photo, sheet
-from .captions import ask
+from .captions import ask, checked
 from .controls import choice, load_sample, slider
 from .explorer import Explorer
 
@@ -43,12 +43,7 @@ class GramExplorer(Explorer):
 
     def _table(self, act):
         """The learner's matrix [C, C]; ValueError, in plain words, when it is no such thing."""
-        table = ask(self.gram, act.clone())
-        if not isinstance(table, torch.Tensor) or table.shape != (1, act.shape[1], act.shape[1]):
-            got = list(table.shape) if isinstance(table, torch.Tensor) else type(table).__name__
-            raise ValueError(f"your function should return [1, {act.shape[1]}, {act.shape[1]}], it returned {got}")
-        if not table.isfinite().all():
-            raise ValueError("your function returned NaN or infinity: is something divided by zero?")
+        table = checked(ask(self.gram, act.clone()), [1, act.shape[1], act.shape[1]])
         return table[0].detach()
 
     def draw(self):

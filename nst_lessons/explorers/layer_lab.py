@@ -1,7 +1,4 @@
 """Lesson 07: every knob of `stylize` in reach, and a small preview that is painted anew whenever one is turned."""
-import functools
-import time
-
 import ipywidgets as widgets
 import torch
 from PIL import Image
@@ -11,7 +8,7 @@ from ..settings import Settings
 from ..statistics import TERMS, own_term
 from ..stylize import finish, paint
 from ..sweep import content_error
-from .background import Pace, Stopped, attentive_features
+from .background import attentive_features
 from .canvas import PAPER, beside, note, sheet
 from .canvas import photo as photo_of
 from .captions import ask, in_plain_words, stem
@@ -133,8 +130,7 @@ class LayerLab(Working):
             raise
         if own:
             self._try_for_a_stub()
-        if not self._background.start(functools.partial(self._work, settings, own_term(self._asked) if own else None)):
-            raise ValueError("the last preview has not ended yet: turn the knob again in a moment")
+        self._begin_preview(self._follow, settings, own_term(self._asked) if own else None)
 
     def _try_for_a_stub(self):
         """What is not written yet, or gives no number, is told at once."""
@@ -154,27 +150,10 @@ class LayerLab(Working):
 
     # --- what it does ------------------------------------------------------------------------------------------------
 
-    def _work(self, settings, term):
-        """One preview, in the background's thread."""
-        try:
-            self.say("painting …")
-            self._features = self._features or attentive_features(self._background.check)
-            self._follow(settings, term)
-        except Stopped:
-            return                               # another knob was turned: its own preview begins
-        except Exception as error:
-            self.complain(error)
-            self.say("nothing new was painted")
-
     def _follow(self, settings, term):
         photo, style = load_sample(settings.content, SIZE), load_sample(settings.style, max(64, round(SIZE * settings.style_scale)))
-        began, pace = time.monotonic(), Pace()
-        for progress in paint(photo, style, settings, features=self._features, style_term=term):
-            self._background.check()
-            if time.monotonic() - began > PATIENCE:
-                break
-            if pace.due():
-                self._show(progress.image, f"evaluation {progress.evaluations} of {progress.steps}")
+        self._features = self._features or attentive_features(self._background.check)
+        progress = self._followed(paint(photo, style, settings, features=self._features, style_term=term), self._show, PATIENCE)
         self._painted = finish(progress.image, photo, settings)
         self._show(self._painted, f"{settings.content} + {settings.style}")
         text = f"style error {style_error(self._painted, style, self._features):.3f}"

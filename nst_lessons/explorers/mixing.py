@@ -7,7 +7,7 @@ from ..fast import load_fast
 from ..fast.network import ConditionalNorm
 from .canvas import photo as photo_of
 from .canvas import sheet
-from .captions import ask
+from .captions import ask, checked
 from .controls import choice, load_sample, slider
 from .explorer import Explorer
 
@@ -40,13 +40,7 @@ class MixExplorer(Explorer):
 
     def _normalized(self, norm, act, mix):
         """What the learner's function makes of a layer; ValueError, in plain words, when that is no such thing."""
-        answer = ask(self.mixed_norm, act, norm.scale, norm.shift, mix)
-        if not isinstance(answer, torch.Tensor) or answer.shape != act.shape:
-            got = list(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
-            raise ValueError(f"your function should return {list(act.shape)}, it returned {got}")
-        if not answer.isfinite().all():
-            raise ValueError("your function returned NaN or infinity: is something divided by zero?")
-        return answer
+        return checked(ask(self.mixed_norm, act, norm.scale, norm.shift, mix), act.shape)
 
     def draw(self):
         share = self.share.value / 100

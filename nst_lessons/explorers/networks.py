@@ -1,5 +1,4 @@
 """Lesson 14: the same picture with any two networks at hand, and what the first layer of each looks for."""
-import functools
 import pathlib
 
 import ipywidgets as widgets
@@ -13,10 +12,10 @@ from ..plots import filter_sheet
 from ..selfsup import PatchPyramid, patch_features, zca
 from ..settings import Settings
 from ..stylize import finish, paint
-from .background import Pace, Stopped
+from .background import Pace
 from .canvas import note, sheet
 from .canvas import photo as photo_of
-from .captions import ask
+from .captions import ask, checked
 from .controls import choice, load_sample, log_slider, round_off
 from .working import Working
 
@@ -110,8 +109,7 @@ class NetworkExplorer(Working):
         self._background.stop()
         self._background.wait(10)
         self._try_for_stubs()
-        if not self._background.start(functools.partial(self._work, self._key(self.first), self._key(self.second))):
-            raise ValueError("the last preview has not ended yet: turn the knob again in a moment")
+        self._begin_preview(self._follow, self._key(self.first), self._key(self.second))
 
     def _key(self, network):
         return network.value, self.photo.value, self.style.value, round_off(self.alpha.value)
@@ -124,11 +122,11 @@ class NetworkExplorer(Working):
 
     def _whiten(self, points):
         """The learner's matrix [D, D]; ValueError, in plain words, when it is no such thing."""
-        return _checked(ask(self.zca, points), [points.shape[1]] * 2)
+        return checked(ask(self.zca, points), [points.shape[1]] * 2)
 
     def _smooth(self, act):
         """The learner's softmax of activations; ValueError, in plain words, when it is no such thing."""
-        return _checked(ask(self.smoothed, act), list(act.shape))
+        return checked(ask(self.smoothed, act), list(act.shape))
 
     # --- what it does ------------------------------------------------------------------------------------------------
 
@@ -145,20 +143,13 @@ class NetworkExplorer(Working):
         features.backbone = _Through(features.backbone, self._smooth if soft else lambda act: act, self._background.check)
         return features
 
-    def _work(self, *keys):
+    def _follow(self, *keys):
         """Both previews, one after the other, in the background's thread."""
-        try:
-            self.say("painting …")
-            for key in keys:
-                if key not in self._painted:
-                    self._paint(key, keys)
-            self._show(keys)
-            self.say(" · ".join(f"{'AB'[n]}, {key[0]}: {self._painted[key][2]}" for n, key in enumerate(keys)) + " (style error as tiny sees it)")
-        except Stopped:
-            return                               # another knob was turned: its own previews begin
-        except Exception as error:
-            self.complain(error)
-            self.say("nothing new was painted")
+        for key in keys:
+            if key not in self._painted:
+                self._paint(key, keys)
+        self._show(keys)
+        self.say(" · ".join(f"{'AB'[n]}, {key[0]}: {self._painted[key][2]}" for n, key in enumerate(keys)) + " (style error as tiny sees it)")
 
     def _paint(self, key, keys):
         name, photo_name, style_name, alpha = key
@@ -183,16 +174,6 @@ class NetworkExplorer(Working):
             seen = [[("what its first layer looks for", photo_of(filters, _SIDE))]] if filters is not None else []
             columns.append(sheet([[(f"{letter} · {key[0]}", photo_of(picture, _SIDE))], [(words[key[0]], note("", _SIDE, 1))], *seen], size=13))
         self._put(sheet([[("", column) for column in columns]], gap=16, size=1))
-
-
-def _checked(answer, wanted):
-    """A learner's tensor; ValueError, in plain words, when it has another shape or holds NaN."""
-    if not isinstance(answer, torch.Tensor) or list(answer.shape) != wanted:
-        got = list(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
-        raise ValueError(f"your function should return {wanted}, it returned {got}")
-    if not answer.isfinite().all():
-        raise ValueError("your function returned NaN or infinity: is something divided by zero?")
-    return answer
 
 
 def _first_filters(features):

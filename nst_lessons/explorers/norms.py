@@ -11,7 +11,7 @@ from ..fast.training import Trainer
 from .background import Pace, Stopped, attentive_features
 from .canvas import sheet
 from .canvas import photo as photo_of
-from .captions import ask
+from .captions import ask, checked
 from .controls import choice, load_sample, slider
 from .drawing import loss_curves
 from .working import Working
@@ -116,13 +116,7 @@ class NormExplorer(Working):
             self.say(f"trained already, in the style {self.style.value}: turn the contrast; Run trains two fresh ones")
 
     def _normalized(self, act, scale, shift):
-        answer = ask(self.norm, act, scale, shift, name="your normalization")
-        if not isinstance(answer, torch.Tensor) or answer.shape != act.shape:
-            got = list(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
-            raise ValueError(f"your normalization should return {list(act.shape)}, it returned {got}")
-        if not answer.isfinite().all():
-            raise ValueError("your normalization returned NaN or infinity: is something divided by zero?")
-        return answer
+        return checked(ask(self.norm, act, scale, shift, name="your normalization"), act.shape, "your normalization")
 
     # --- what it does ------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ..images import IMAGENET_MEAN, IMAGENET_STD, load_image, to_pil
 from .canvas import INK, PAPER, sheet
-from .captions import ask
+from .captions import ask, checked
 from .controls import choice, slider
 from .explorer import Explorer
 
@@ -46,12 +46,7 @@ class PictureExplorer(Explorer):
 
     def _values(self, picture):
         """What the network is handed, [1, 3, H, W]; ValueError, in plain words, when the learner's function gives no such thing."""
-        values = ask(KINDS[self.numbers.value], picture.clone(), self.normalize)
-        if not isinstance(values, torch.Tensor) or values.shape != picture.shape:
-            got = list(values.shape) if isinstance(values, torch.Tensor) else type(values).__name__
-            raise ValueError(f"your function should return {list(picture.shape)}, it returned {got}")
-        if not values.isfinite().all():
-            raise ValueError("your function returned NaN or infinity: is something divided by zero?")
+        values = checked(ask(KINDS[self.numbers.value], picture.clone(), self.normalize), picture.shape)
         return values.detach().float()
 
     def draw(self):

@@ -1,6 +1,5 @@
 """Lesson 13: paint a mask with the mouse, or let the photograph say it, and see what becomes of the picture, with the learner's own guided Gram."""
 import functools
-import time
 import warnings
 
 import ipywidgets as widgets
@@ -11,10 +10,10 @@ from ..images import save_image
 from ..regions import GuidedTerm, as_text, read_mask
 from ..settings import Settings
 from ..stylize import finish, paint
-from .background import Pace, Stopped, attentive_features
+from .background import attentive_features
 from .canvas import beside, heat, sheet
 from .canvas import photo as photo_of
-from .captions import ask, free_name
+from .captions import ask, checked, free_name
 from .controls import choice, load_sample, slider
 from .mask_canvas import MaskCanvas
 from .working import Working
@@ -152,8 +151,7 @@ class RegionExplorer(Working):
         self._background.wait(10)
         if self._painted is None:
             self._show(photo, "photograph", mask)
-        if not self._background.start(functools.partial(self._work, styles, settings, mask)):
-            raise ValueError("the last preview has not ended yet: turn the knob again in a moment")
+        self._begin_preview(self._follow, styles, settings, mask)
 
     def _try_for_a_stub(self):
         """What is not written yet, or gives no table, is told at once."""
@@ -162,13 +160,7 @@ class RegionExplorer(Working):
 
     def _asked(self, act, mask):
         """The learner's table; ValueError, in plain words, when it is no such thing."""
-        table, wanted = ask(self.guided_gram, act, mask), [len(act), act.shape[1], act.shape[1]]
-        if not isinstance(table, torch.Tensor) or list(table.shape) != wanted:
-            got = list(table.shape) if isinstance(table, torch.Tensor) else type(table).__name__
-            raise ValueError(f"your function should return {wanted}, it returned {got}")
-        if not table.isfinite().all():
-            raise ValueError("your function returned NaN or infinity: is something divided by zero?")
-        return table
+        return checked(ask(self.guided_gram, act, mask), [len(act), act.shape[1], act.shape[1]])
 
     # --- what it does ------------------------------------------------------------------------------------------------
 
@@ -183,29 +175,13 @@ class RegionExplorer(Working):
                 return {"gram": asked(acts[self.layer], self.guide), "positions": 1}
         return OwnTerm
 
-    def _work(self, styles, settings, mask):
-        """One preview, in the background's thread."""
-        try:
-            self.say("painting …")
-            self._features = self._features or attentive_features(self._background.check)
-            self._follow(styles, settings, mask)
-        except Stopped:
-            return                               # another knob was turned: its own preview begins
-        except Exception as error:
-            self.complain(error)
-            self.say("nothing new was painted")
-
     def _follow(self, styles, settings, mask):
         photo, paintings = load_sample(settings.content, SIZE), [load_sample(name, SIZE) for name in styles]
-        began, pace = time.monotonic(), Pace()
+        self._features = self._features or attentive_features(self._background.check)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")      # small regions lose a layer; a preview of 128 px need not say so each time
-            for progress in paint(photo, paintings, settings, features=self._features, style_term=self._term()):
-                self._background.check()
-                if time.monotonic() - began > PATIENCE:
-                    break
-                if pace.due():
-                    self._show(progress.image, f"evaluation {progress.evaluations} of {progress.steps}", mask)
+            painting = paint(photo, paintings, settings, features=self._features, style_term=self._term())
+            progress = self._followed(painting, functools.partial(self._show, mask=mask), PATIENCE)
         self._painted = finish(progress.image, photo, settings)
         self._show(self._painted, " + ".join([settings.content, *styles]), mask)
         kept = (mask == 0).float()

@@ -1,6 +1,5 @@
 """Lesson 15: type a description, see what was understood, the study that shows it, and a photograph painted with it."""
 import functools
-import time
 
 import ipywidgets as widgets
 import torch
@@ -8,10 +7,10 @@ import torch
 from ..settings import Settings
 from ..stylize import finish, paint
 from ..words import measure, style_from_words
-from .background import Pace, Stopped, attentive_features
+from .background import attentive_features
 from .canvas import beside, sheet
 from .canvas import photo as photo_of
-from .captions import ask
+from .captions import ask, checked
 from .controls import choice, load_sample, slider
 from .working import Working
 
@@ -70,45 +69,22 @@ class WordsExplorer(Working):
         self._background.wait(10)
         if self._painted is None:
             self._show(photo, "photograph", target)
-        if not self._background.start(functools.partial(self._work, target, photo, self.seed.value)):
-            raise ValueError("the last preview has not ended yet: turn the knob again in a moment")
+        self._begin_preview(self._follow, target, photo, self.seed.value)
 
     def _asked(self, code, codes):
         """The learner's distances; ValueError, in plain words, when they are no such thing."""
-        far = ask(self.text_distance, code, codes)
-        if not isinstance(far, torch.Tensor) or far.shape != (len(codes),):
-            got = list(far.shape) if isinstance(far, torch.Tensor) else type(far).__name__
-            raise ValueError(f"your function should return [{len(codes)}], it returned {got}")
-        if not far.isfinite().all():
-            raise ValueError("your function returned NaN or infinity: is something divided by zero?")
-        return far
+        return checked(ask(self.text_distance, code, codes), [len(codes)])
 
     def _show(self, picture, title, target, seed=0):
         """The picture, and beside it the study that the words stand for. Titles are in English: fonts for pictures lack Chinese."""
         live = sheet([[(title, photo_of(picture, _LIVE))]])
         self._put(beside(live, sheet([[("study", photo_of(_study(target.recipe, seed), _SMALL))]])))
 
-    def _work(self, target, photo, seed):
-        """One preview, in the background's thread."""
-        try:
-            self.say("painting …")
-            self._features = self._features or attentive_features(self._background.check)
-            self._follow(target, photo, seed)
-        except Stopped:
-            return                               # another knob was turned: its own preview begins
-        except Exception as error:
-            self.complain(error)
-            self.say("nothing new was painted")
-
     def _follow(self, target, photo, seed):
-        began, pace, shown = time.monotonic(), Pace(), _Seeded(target, seed)
+        self._features = self._features or attentive_features(self._background.check)
         settings = Settings(size=SIZE, steps=STEPS, levels=LEVELS)
-        for progress in paint(photo, shown, settings, features=self._features):
-            self._background.check()
-            if time.monotonic() - began > PATIENCE:
-                break
-            if pace.due():
-                self._show(progress.image, f"evaluation {progress.evaluations} of {progress.steps}", target, seed)
+        painting = paint(photo, _Seeded(target, seed), settings, features=self._features)
+        progress = self._followed(painting, functools.partial(self._show, target=target, seed=seed), PATIENCE)
         self._painted = finish(progress.image, photo, settings)
         self._show(self._painted, "painted", target, seed)
         codes = torch.cat([measure(one, self._features) for one in (photo, _study(target.recipe, seed), self._painted)])

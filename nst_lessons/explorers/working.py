@@ -1,9 +1,11 @@
 """An explorer whose answer takes longer than a moment: the work is done beside the kernel, and the picture grows."""
 import base64
+import functools
+import time
 
 from PIL import Image
 
-from .background import Background
+from .background import Background, Pace, Stopped
 from .canvas import note
 from .captions import in_plain_words
 from .explorer import Guarded, encoded
@@ -35,6 +37,32 @@ class Working(Guarded):
         super().complain(error)
         if self.empty:
             self._put(note(in_plain_words(error)))
+
+    def _begin_preview(self, paint, *args):
+        """Starts paint(*args) beside the kernel; ValueError while an earlier preview has not ended."""
+        if not self._background.start(functools.partial(self._preview, paint, *args)):
+            raise ValueError("the last preview has not ended yet: turn the knob again in a moment")
+
+    def _preview(self, paint, *args):
+        try:
+            self.say("painting …")
+            paint(*args)
+        except Stopped:
+            return                               # another knob was turned: its own preview begins
+        except Exception as error:
+            self.complain(error)
+            self.say("nothing new was painted")
+
+    def _followed(self, painting, show, seconds):
+        """The last Progress of a painting that is followed for at most `seconds`; show(picture, title) as often as a browser can take."""
+        began, pace = time.monotonic(), Pace()
+        for progress in painting:
+            self._background.check()
+            if time.monotonic() - began > seconds:
+                break
+            if pace.due():
+                show(progress.image, f"evaluation {progress.evaluations} of {progress.steps}")
+        return progress
 
     def _put(self, image):
         self.shown = image

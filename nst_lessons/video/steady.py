@@ -19,7 +19,7 @@ _SHIPPED = "steady.safetensors"
 class SteadyRecipe(Recipe):
     """Recipe, with what is asked of motion. `temporal`: weight of the mean of c (x − w)² beside style's 1. `shift`: px at most, `zoom`
     and `turn`: as `random_motion` has them; `noise`: deviation, at most, of what a sensor adds; `still`: share of pairs that do not move."""
-    temporal: float = 60.0
+    temporal: float = 12.0
     shift: float = 6.0
     zoom: float = 0.05
     turn: float = 0.05

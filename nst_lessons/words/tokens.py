@@ -8,6 +8,7 @@ from .lexicon import CONCEPT_OF
 _CHINESE = re.compile(r"[\u3400-\u9fff]+")
 _PIECES = re.compile(r"[\u3400-\u9fff]+|[^\W\d_\u3400-\u9fff]+(?:[-'’][^\W\d_\u3400-\u9fff]+)*|\d+")
 _LONGEST = max(len(word) for word in CONCEPT_OF if _CHINESE.match(word))            # characters of a Chinese word
+_MEANT = [word for word, concept in CONCEPT_OF.items() if concept != "filler:filler"]
 _MOST = max(word.count(" ") for word in CONCEPT_OF) + 1                             # words of an English expression
 
 
@@ -60,7 +61,7 @@ def _expression(pieces, start):
     """(how many pieces, the expression): the longest one that begins there; (1, None) if none does."""
     for count in range(min(_MOST, len(pieces) - start), 0, -1):
         words = pieces[start:start + count]
-        for candidate in (" ".join(words), " ".join([*words[:-1], _without_s(words[-1])])):
+        for candidate in (" ".join(words), " ".join([*words[:-1], _without_s(words[-1])]), " ".join(words).replace("-", " ")):
             if candidate in CONCEPT_OF:
                 return count, candidate
     return 1, None
@@ -72,5 +73,5 @@ def _without_s(word):
 
 
 def nearest(word):
-    """A word of ours that was perhaps meant, or None."""
-    return next(iter(difflib.get_close_matches(word, CONCEPT_OF, n=1, cutoff=0.75)), None)
+    """A word of ours, with a meaning, that was perhaps meant, or None."""
+    return next(iter(difflib.get_close_matches(word, _MEANT, n=1, cutoff=0.75)), None)
