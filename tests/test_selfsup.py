@@ -139,7 +139,7 @@ def test_features_of_two_pictures_go_into_every_loss():
     image = photo.clone().requires_grad_()
     nst.Objective(found, photo, style)(image).total.backward()
     assert image.grad.isfinite().all() and image.grad.abs().max() > 0
-    assert nst.style_error(style, style, found) == 0 < nst.style_error(photo, style, found)
+    assert nst.style_error(style, style, found) < 1e-9 < 0.01 < nst.style_error(photo, style, found)      # threads sum in another order
 
 
 def test_a_dictionary_that_learned_nothing_says_so_and_ready_leaves_it_alone():
