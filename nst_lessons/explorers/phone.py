@@ -11,7 +11,7 @@ from ..mobile.counting import multiply_adds, parameters
 from ..mobile.export import trimmed
 from ..mobile.quantize import rounded
 from .canvas import bars, photo as photo_of, sheet
-from .captions import ask
+from .captions import ask, checked
 from .controls import choice, load_sample
 from .explorer import Explorer
 
@@ -52,10 +52,7 @@ class PhoneExplorer(Explorer):
     def _separated(self, layer, x, mix):
         """What the learner's function makes of a layer; ValueError, in plain words, when that is no such thing."""
         wanted = [x.shape[0], layer.across.conv.out_channels, *(-(-side // 2) for side in x.shape[2:])]
-        answer = ask(self.separable_conv, x, layer.around.weight, layer.across.conv.weight, 2)
-        if not isinstance(answer, torch.Tensor) or list(answer.shape) != wanted:
-            got = list(answer.shape) if isinstance(answer, torch.Tensor) else type(answer).__name__
-            raise ValueError(f"your function should return {wanted}, it returned {got}")
+        answer = checked(ask(self.separable_conv, x, layer.around.weight, layer.across.conv.weight, 2), wanted)
         return layer.across.norm(answer, mix).relu()
 
     def _whole(self, kernel, bits):

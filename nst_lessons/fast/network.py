@@ -93,16 +93,20 @@ class FastNetwork(nn.Module):
         return torch.tensor([[float(parts.get(name, 0)) for name in self.styles]], device=self.out.weight.device)
 
     def forward(self, photo, style):
+        """photo: [B, 3, H, W] in [0, 1]; style: a name, a mixture or weights → [B, 3, H, W] in [0, 1]."""
         mix = self.mix(style)
         height, width = photo.shape[2:]
         x = photo * 2 - 1
         if height % 4 or width % 4:                                          # so that half and quarter size are whole numbers
             x = F.pad(x, (0, -width % 4, 0, -height % 4), mode="reflect")
+        return torch.sigmoid(self._painted(x, mix))[..., :height, :width]
+
+    def _painted(self, x, mix):
+        """x [B, 3, H, W] in [−1, 1], sides multiples of 4 px → [B, 3, H, W], before the sigmoid."""
         for layer in self.down:
             x = F.relu(layer(x, mix), inplace=True)
         for block in self.blocks:
             x = block(x, mix)
         for layer in self.up:                                                # enlarge, then convolve: no checkerboards (Odena et al. 2016)
             x = F.relu(layer(F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False), mix), inplace=True)
-        x = self.out(F.pad(x, (2,) * 4, mode="reflect"))
-        return torch.sigmoid(x)[..., :height, :width]
+        return self.out(F.pad(x, (2,) * 4, mode="reflect"))

@@ -1,5 +1,4 @@
 """Lesson 12, the network: lesson 08's plan, built of cheap bricks. Most work at a quarter of the size, few channels where there are many pixels."""
-import torch
 from torch import nn
 from torch.nn import functional as F
 
@@ -25,15 +24,9 @@ class MobileNetwork(FastNetwork):
         self.up = nn.ModuleList([Enlarge(quarter, half, count), Enlarge(half, full, count)])
         self.out = nn.Conv2d(full, 3, 3)
 
-    def forward(self, photo, style):
-        """photo: [B, 3, H, W] in [0, 1]; style: a name, a mixture or weights → [B, 3, H, W] in [0, 1]."""
-        mix = self.mix(style)
-        height, width = photo.shape[2:]
-        x = photo * 2 - 1
-        if height % 4 or width % 4:                                          # so that half and quarter size are whole numbers
-            x = F.pad(x, (0, -width % 4, 0, -height % 4), mode="reflect")
+    def _painted(self, x, mix):
+        """x [B, 3, H, W] in [−1, 1], sides multiples of 4 px → [B, 3, H, W], before the sigmoid."""
         x = F.relu(self.down[0](x, mix), inplace=True)
         for layer in [self.down[1], *self.blocks, *self.up]:
             x = layer(x, mix)
-        x = self.out(F.pad(x, (1,) * 4, mode="reflect"))
-        return torch.sigmoid(x)[..., :height, :width]
+        return self.out(F.pad(x, (1,) * 4, mode="reflect"))
