@@ -26,17 +26,27 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help course test notebooks bench weights phone clean
+.NOTPARALLEL:            # under `make -j` two pips would write into one folder
+.PHONY: help course studio classroom test screenshots notebooks bench weights phone clean
 
 help:  ## show this list
 	@echo "make [PYTHON=python3.12] TARGET, with TARGET one of"
-	@sed -n 's/^\([a-z]*\):.*## /  \1|/p' Makefile | awk -F'|' '{ printf "%-12s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z]*\):.*## /  \1|/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
 
 course: $(VENV)/.checked  ## install what is missing, check the machine, open the notebooks in JupyterLab
 	@$(PY) tools/course.py
 
+studio: $(VENV)/.studio  ## open the playground's studio as a page without code
+	@$(PY) tools/studio.py $(ARGS)
+
+classroom: $(VENV)/.classroom  ## build a course for nbgrader in classroom/: to hand out, collect and grade (ARGS="03 04": these lessons only)
+	@$(PY) tools/classroom.py $(ARGS)
+
 test: $(VENV)/.test  ## install what is missing, run all tests and all notebooks
 	@$(PY) -m pytest -rs --nbval --nbval-current-env --nbval-cell-timeout=120 tests notebooks
+
+screenshots: $(VENV)/.test  ## pictures of every notebook and of the studio, in screenshots/, as Chromium shows them
+	@$(PY) tools/screenshots.py $(ARGS)
 
 notebooks: $(VENV)/.test  ## build and execute the notebooks from notebooks/source
 	@$(PY) tools/notebooks.py
@@ -69,10 +79,9 @@ $(VENV)/.lab: pyproject.toml $(VENV)/.made
 	@$(PIP) -e ".[lab]"
 	@touch $@
 
-# After .lab and never beside it: under `make -j` two pips would write into one folder.
-$(VENV)/.test: pyproject.toml $(VENV)/.lab
-	@echo "installing what the tests need …"
-	@$(PIP) -e ".[test]"
+$(VENV)/.studio $(VENV)/.classroom $(VENV)/.test: $(VENV)/.%: pyproject.toml $(VENV)/.lab
+	@echo "installing what \`make $*\` needs …"
+	@$(PIP) -e ".[$*]"
 	@touch $@
 
 $(VENV)/.checked: $(VENV)/.lab

@@ -1,4 +1,5 @@
 """The façade: a photograph, a painting, settings → a painted picture, from coarse to fine."""
+import itertools
 import math
 from dataclasses import dataclass
 from typing import Callable
@@ -124,11 +125,25 @@ def paint(photo, style, settings, features=None, state=None, style_term=None, gr
         if state is not None:                                                          # an optimizer goes on as it began
             how = how._replace(method=state["method"], history=state["history"])
         inner, state = (state["step"], None) if state else (None, None)
-        for step, image in _steps(how, start, tiled(objective, how.tile, group) if how.tile else objective, counts[level], inner):
+        budget = sum(counts[:level + 1]) - done
+        for step, image in _steps(how, start, tiled(objective, how.tile, group) if how.tile else objective, budget, inner):
             yield Progress(level, len(sizes), done + step.evaluations, sum(counts), step.terms, image, lambda level=level, done=done,
                            start=start, how=how, step=step: {"level": level, "done": done, "start": start, "method": how.method,
                                                              "history": how.history, "step": step.state()}, how)
-        done += counts[level]
+        done += budget
+
+
+def carried(progress, settings, photo):
+    """The state with which `paint` goes on from a Progress by other settings: the picture stays, the optimizer begins anew.
+
+    photo: [1, 3, H, W]. What was painted at a size that the settings don't have goes on at the next larger one, or at the largest.
+    """
+    sizes = pyramid(settings.size or max(photo.shape[2:]), settings.levels, photo.shape)[-settings.steps:]
+    ends = [0, *itertools.accumulate(budgets(settings.steps, len(sizes)))]
+    level = next((k for k, size in enumerate(sizes) if size >= max(progress.image.shape[2:])), len(sizes) - 1)
+    done = min(max(progress.evaluations, ends[level]), ends[level + 1] - 1)            # one is left, to see what is new
+    start = resize(progress.image, tuple(resize(photo, sizes[level]).shape[2:]))
+    return {"level": level, "done": done, "start": start, "method": settings.method, "history": progress.plan.history, "step": None}
 
 
 def regions(photo, shape, settings):

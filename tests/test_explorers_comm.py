@@ -90,3 +90,37 @@ def test_each_control_reaches_the_kernel_and_the_picture_comes_back(browser, nam
         answers = browser.move(comm_id, state)
         assert told["picture"] in answers, f"{label}: no picture came back"
         assert not answers.get(told["problem"]), f"{label}: {answers[told['problem']]}"
+
+
+STUDIO = """
+one = explorers.Studio("cat", "starry")
+one.desk.steps.value = 1000
+print(json.dumps({name: widget.comm.comm_id for name, widget in {
+    "run": one.run, "stop": one.stop, "alpha": one.desk.alpha, "state": one.state, "picture": one.picture, "problem": one.problem}.items()}))
+"""
+
+
+def test_the_studio_paints_follows_and_stops_while_the_kernel_stays_free(browser, tmp_path):
+    browser.execute(f"import os; os.chdir({str(tmp_path)!r})")
+    told = json.loads(browser.execute(STUDIO))
+    heard = {name: [] for name in told}
+
+    def send(name, data):
+        browser.client.shell_channel.send(browser.client.session.msg("comm_msg", {"comm_id": told[name], "data": data}))
+
+    def until(condition):
+        deadline = time.monotonic() + 60
+        while not condition():
+            assert time.monotonic() < deadline, heard["state"][-3:]
+            content = browser.client.get_iopub_msg(timeout=60)
+            for name, comm_id in told.items():
+                if content["content"].get("comm_id") == comm_id and "value" in str(content["content"]["data"]):
+                    heard[name].append(bytes(content["buffers"][0]) if content["buffers"] else content["content"]["data"]["state"].get("value"))
+    send("run", {"method": "custom", "content": {"event": "click"}})
+    until(lambda: len(set(heard["picture"])) >= 2)
+    assert browser.execute("print(6 * 7, one.stop.disabled)") == "42 False\n"               # in the midst of painting
+    send("alpha", {"method": "update", "state": {"value": 0.5}, "buffer_paths": []})
+    assert browser.execute("print(one.painter.order.settings.alpha)") == "0.5\n"
+    send("stop", {"method": "custom", "content": {"event": "click"}})
+    until(lambda: any("stopped after" in text for text in heard["state"]))
+    assert not any(heard["problem"]) and all(data.startswith(b"\xff\xd8") for data in heard["picture"])       # JPEG

@@ -16,17 +16,19 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
-CONDA_NAMES = {"torch": "pytorch", "opencv-python-headless": "py-opencv", "open_clip_torch": "open-clip-torch"}
+CONDA_NAMES = {"torch": "pytorch", "opencv-python-headless": "py-opencv", "open_clip_torch": "open-clip-torch",
+               "playwright": "playwright-python"}
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is missing: sudo apt install make")
 
 
 # --- the two lists of packages ---------------------------------------------------------------------------------------
 
 def _declared():
-    """Requirement strings of the project, its lab and its test extra, by conda name: {"pytorch": ">=2.6", …}."""
+    """Requirement strings of the project and of all that its test extra brings, by conda name: {"pytorch": ">=2.6", …}."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    listed = [item for item in project["dependencies"] + extras["lab"] + extras["test"] if not item.startswith("nst_lessons")]
+    listed = project["dependencies"] + [item for name in ("lab", "studio", "classroom", "test") for item in extras[name]
+                                        if not item.startswith("nst_lessons")]
     bounds = {"python": project["requires-python"]}
     for item in listed:
         name, bound = re.fullmatch(r"([\w.-]+)(.*)", item).groups()

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Playground
 #
-# A photograph, a painting, and the knobs between them.
+# A photograph, a painting, and the knobs between them: the whole course in one studio.
 #
 # Here you paint your first pictures. How it works, and why, is what the lessons tell; this page only lets you try.
 #
@@ -9,7 +9,7 @@
 
 # %%
 import nst_lessons as nst
-from nst_lessons.explorers import Playground, side_by_side
+from nst_lessons.explorers import Studio, side_by_side
 
 photo = nst.load_image("astronaut", size=192)          # longer side, in pixels
 style = nst.load_image("starry", size=192)
@@ -44,19 +44,24 @@ side_by_side(photo, style, picture)
 # %% [markdown]
 # ## Your turn
 #
-# Run the cell below. Then choose or upload pictures, move the sliders, press **Paint**; **Stop** whenever you like. Try this:
+# Run the cell below and press **Run**. Knobs may be turned *while it paints*; **Undo** takes a change back. Try this:
 #
-# - **alpha** at 0.01, then at 1: where does the photograph go?
-# - only `relu1_1` ticked, then only `relu5_1`: which of them knows the strokes, which only the colors?
-# - **size** at 128 and at 384: what happens to the strokes?
+# - **How**: alpha at 0.01, then at 1. Where does the photograph go? And stroke size at 0.5 and 2?
+# - **Network and layers**: only `relu1_1`, then only `relu5_1`. Which of them knows the strokes, which only the colors?
+# - **Pictures**: drop a photograph of your own, or let **words** be the style.
+# - **Mask**: paint with the mouse where the style belongs.
 
 # %%
-Playground(photo="astronaut", style="starry")
+Studio(photo="astronaut", style="starry")
+
+# %% [markdown]
+# Every picture hangs in the gallery below the studio, with its settings: **Use** turns the knobs back to them, **Code** writes the same picture as
+# Python, **Save** puts it beside this notebook.
 
 # %% [markdown]
 # ## And then
 #
-# The same on the command line, for pictures of any size:
+# The same studio as a page without code is `make studio`, and on the command line, for pictures of any size:
 #
 # ```
 # nst-lessons stylize my_photo.jpg starry -o painted.png --size 512 --alpha 0.2

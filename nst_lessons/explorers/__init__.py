@@ -20,11 +20,11 @@ from .norms import NormExplorer
 from .painting import PaintingExplorer
 from .phone import PhoneExplorer
 from .pictures import PictureExplorer
-from .playground import Playground
 from .regions import RegionExplorer
 from .scale import ScaleExplorer
+from .studio import Studio
 from .words import WordsExplorer
 
 __all__ = ["AnyStyleExplorer", "AttentionExplorer", "BeforeAfter", "FeatureMapExplorer", "FilmExplorer", "GramExplorer", "LayerLab", "LossExplorer", "MixExplorer",
-           "NetworkExplorer", "NormExplorer", "PaintingExplorer", "PhoneExplorer", "PictureExplorer", "Playground", "RegionExplorer", "ScaleExplorer",
+           "NetworkExplorer", "NormExplorer", "PaintingExplorer", "PhoneExplorer", "PictureExplorer", "RegionExplorer", "ScaleExplorer", "Studio",
            "WordsExplorer", "side_by_side"]

@@ -4,6 +4,8 @@ import threading
 import time
 import weakref
 
+import torch
+
 from ..features import Features
 
 FRAMES = 15              # pictures a second at most: more would queue up in the browser and delay Stop
@@ -72,10 +74,18 @@ class Pace:
 
 
 def attentive_features(check):
-    """The network `tiny`, of which each layer calls check(layer, inputs) first: so Stop need not wait for the end of an evaluation."""
-    features = Features("tiny")
+    """The network `tiny`, watched."""
+    return watched(Features("tiny"), check)
+
+
+def watched(features, check):
+    """`features`, of which each layer calls check() first from now on, there and back: so Stop need not wait for the end of an evaluation."""
+    def there(module, inputs, output):
+        if isinstance(output, torch.Tensor) and output.requires_grad:
+            output.register_hook(check)                          # called when the gradient arrives here
     for module in features.modules():
         module.register_forward_pre_hook(check)
+        module.register_forward_hook(there)
     return features
 
 

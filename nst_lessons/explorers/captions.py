@@ -1,5 +1,4 @@
-"""What the explorers say: what went wrong, the code to copy, and what a saved file is called."""
-import json
+"""What the explorers say: what went wrong, and what a saved file is called."""
 from itertools import count
 from pathlib import Path
 
@@ -46,24 +45,11 @@ def checked(answer, shape, name="your function"):
     return answer
 
 
-def as_code(settings):
-    """The same picture by one call of `nst.stylize`, ready to be copied."""
-    content, style, layers, words, clip, file = (json.dumps(value, ensure_ascii=False) for value in (
-        settings.content, settings.style, settings.style_layers, settings.words, settings.clip, stem(settings) + ".png"))
-    style = style if settings.words is None else f"words={words}" + (f", clip={clip}" if settings.clip else "")
-    return (f"import nst_lessons as nst\n\n"
-            f"picture = nst.stylize(\n"
-            f"    {content}, {style}, size={settings.size}, steps={settings.steps},\n"
-            f"    alpha={settings.alpha:g}, beta={settings.beta:g}, gamma={settings.gamma:g}"
-            f"{f',{chr(10)}    style_layers={layers}' if settings.style_layers else ''})\n"
-            f"nst.save_image(picture, {file})\n")
-
-
 def stem(settings):
-    """A file's name for a painting: "astronaut_starry"."""
-    named = "".join(sign if sign.isalnum() else " " for sign in settings.words or "").split()           # a description makes a long name
-    style = settings.style if settings.words is None else "-".join(named)[:40]
-    return "_".join(Path(name).stem for name in (settings.content, style)).replace(":", "-")
+    """A file's name for a painting: "astronaut_starry"; for words their first letters."""
+    said = "".join(sign if sign.isalnum() else " " for sign in settings.words or "").split()            # a description makes a long name
+    styles = ["-".join(said)[:40]] if settings.words else settings.style if isinstance(settings.style, list) else [settings.style]
+    return "_".join(Path(name).stem for name in (settings.content, *styles)).replace(":", "-")
 
 
 def free_name(name):

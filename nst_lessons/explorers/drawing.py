@@ -39,7 +39,7 @@ def loss_curves(losses, end, marks=(), size=(380, 130), colors=COLORS, room=88):
     picture = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(picture)
     values = [value for curve in losses.values() for _, value in curve if value > 0] or [0.1, 1]
-    high = math.ceil(math.log10(max(values)))
+    high = math.ceil(math.log10(max(values)) - 0.05)                            # a curve that begins a little above 1 needs no decade of its own
     low = max(high - 3, min(high - 1, math.floor(math.log10(min(values)))))      # content begins near 0: three decades suffice
 
     def place(evaluation, value):
