@@ -11,5 +11,5 @@ class FileDrop(anywidget.AnyWidget):
     description = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, description, answer):
-        super().__init__(description=description, layout={"width": "auto"})
+        super().__init__(description=description, layout={"flex": "1 1 auto"})
         self.on_msg(lambda _, content, buffers: answer({"name": str(content["name"]), "content": bytes(buffers[0])}))

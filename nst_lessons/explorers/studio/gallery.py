@@ -33,7 +33,7 @@ class Gallery:
         buttons = []
         for text, icon, tip, answer in (("Use", "sliders", "use these settings", self._use), ("Code", "code", "copy as code", self.copy),
                                         ("Save", "save", "as PNG with its settings inside, beside this notebook", self.save)):
-            button = widgets.Button(description=text, icon=icon, tooltip=f"{tip}: {title}", layout={"width": "72px"})
+            button = widgets.Button(description=text, icon=icon, tooltip=f"{tip}: {title}", layout={"width": "76px", "padding": "0 4px"})
             button.on_click(self._guarded(functools.partial(lambda answer, _: answer(result), answer)))
             buttons.append(button)
         return widgets.VBox([picture, widgets.HTML(f"<small>{title} · {result.course}</small>"), widgets.HBox(buttons)], layout={"width": "max-content"})

@@ -120,6 +120,7 @@ class Studio(Working):
         """A picture [1, 3, H, W] on the easel."""
         picture = to_pil(image)
         factor = _SHOWN / max(picture.size)
+        self.picture.layout.max_width = f"{round(picture.width * factor)}px"           # a tall one is as high as a wide one is wide
         self._put(picture if factor >= 1 else picture.resize([max(1, round(side * factor)) for side in picture.size]))
 
     def _hang(self, result):
