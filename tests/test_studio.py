@@ -1,9 +1,11 @@
 """The studio: every control is driven, as a browser would, and its effect is looked for in picture, settings, code and words."""
 import base64
+import html
 import io
 import re
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from PIL import Image
 
 import nst_lessons as nst
 from nst_lessons import images
-from nst_lessons.explorers import Studio
+from nst_lessons.explorers import Studio, heading_keys
 from nst_lessons.explorers.studio import code, desk, painter
 from nst_lessons.images import to_bytes
 from nst_lessons.losses import Terms
@@ -146,6 +148,26 @@ def test_what_the_browser_offers_is_what_settings_know(studio):
         assert list(studio.desk.layers) and set(studio.desk.layers) <= set(studio.desk.known)
 
 
+def test_presets_turn_the_knobs(studio):
+    pictures = studio.desk.settings().style, studio.desk.size.value, studio.desk.steps.value
+    studio.desk.preset.value = "Gatys"
+    settings = studio.desk.settings()
+    assert list(settings.style_layers) == [f"conv{k}_1" for k in range(1, 6)] and settings.content_layers == {"conv4_2": 1.0}
+    assert (settings.init, settings.levels, settings.alpha) == ("noise", 1, 0.95) and pictures == (settings.style, settings.size, settings.steps)
+    studio.desk.preset.value = "the article"
+    assert studio.desk.settings().style_layers == {"conv1_1": 1.0, "conv2_1": 0.8, "conv3_1": 0.6, "conv4_1": 0.4} and studio.desk.settings().method == "adam"
+    studio.desk.preset.value = "ours"
+    assert studio.desk.settings() == make_like(studio)
+
+
+def make_like(studio):
+    """The settings of a studio whose knobs nobody has touched."""
+    one = Studio(studio.desk.photo.value, studio.desk.style.value)
+    one.desk.size.min, one.desk.steps.min = studio.desk.size.min, studio.desk.steps.min
+    one.desk.size.value, one.desk.steps.value = studio.desk.size.value, studio.desk.steps.value
+    return one.desk.settings()
+
+
 def test_a_weight_of_a_layer_goes_into_the_settings_and_zero_leaves_it_out(studio):
     assert studio.desk.settings().style_layers is None
     studio.desk.layers["relu1_1"].value, studio.desk.layers["relu5_1"].value = 0, 2.5
@@ -223,6 +245,26 @@ def test_the_code_makes_the_same_picture(studio):
     exec(studio.gallery.code.code, {})                                                # which writes that file again
     theirs = np.asarray(Image.open("photo_painting.png")).astype(int)
     assert abs(mine - theirs).max() <= 1
+
+
+def test_the_code_of_a_masked_picture_makes_one_of_the_same_size(studio):
+    studio.desk.photo.value = "cat"                                                    # larger than it is painted
+    studio.masking.canvas.strokes = [STROKE]
+    painted(studio)
+    studio.gallery.copy(studio.gallery.results[0])
+    exec(studio.gallery.code.code, {})
+    theirs = np.asarray(Image.open("cat_painting.png")).astype(int)
+    assert abs(theirs - pixels(to_bytes(studio.gallery.results[0].image, "png"))).max() <= 1
+
+
+def test_the_code_of_an_upload_says_that_it_reads_the_file(studio):
+    drop(studio.desk.photo_drop, "dog.png", png("red"))
+    painted(studio)
+    studio.gallery.copy(studio.gallery.results[0])
+    assert "it reads dog.png from the folder" in studio.state.value
+    Path("dog.png").write_bytes(png("red"))
+    studio.gallery.copy(studio.gallery.results[0])
+    assert "dog.png" not in studio.state.value
 
 
 # --- held, changed, stopped, taken back ------------------------------------------------------------------------------
@@ -349,6 +391,40 @@ def test_another_explorers_painting_ends_one_that_is_held(studio, files):
     assert studio.wait(5) and "stopped" in studio.state.value
 
 
+def test_a_running_painting_keeps_its_way_and_says_what_is_for_the_next_run(studio):
+    begin(studio)
+    studio.desk.way.value = next(name for name, way in painter.WAYS.items() if way == "adain")
+    studio.desk.colors.value = "the photograph's, put back at the end"
+    until(lambda: studio.painter.order.settings.preserve_color == "luminance")
+    assert studio.painter.order.way is None                                            # its code is that of the painting, not of the knob
+    until(lambda: "'one pass: any painting' is for the next Run" in html.unescape(studio.state.value))
+    studio.desk.photo.value = "cat"
+    until(lambda: "the new photograph is for the next Run" in studio.state.value)
+
+
+def test_a_painting_that_ends_at_once_has_the_last_word(studio, monkeypatch):
+    monkeypatch.setattr(studio.painter._background, "start", lambda job: job())
+    studio.desk.way.value = next(name for name, way in painter.WAYS.items() if way == "fast")
+    studio.run.click()
+    assert "never learned" in studio.problem.value and "broken off" in studio.state.value
+    assert (studio.run.disabled, studio.pause.disabled, studio.stop.disabled) == (False, True, True)
+
+
+def test_a_dictionary_of_patches_paints(studio):
+    studio.desk.backbone.value = "patches"                                             # learned anew, in a copy of the network that is watched
+    painted(studio)
+
+
+def test_a_curve_belongs_to_the_picture_on_the_easel(studio):
+    painted(studio)
+    assert studio.curve.layout.display is None
+    studio.undo.click()
+    assert studio.curve.layout.display == "none"
+    painted(studio)
+    studio.gallery.row.children[1].children[2].children[0].click()                     # Use
+    assert studio.curve.layout.display == "none"
+
+
 def test_a_second_start_is_refused(studio):
     begin(studio)
     threads = threading.active_count()
@@ -371,6 +447,26 @@ def test_what_a_dead_kernel_left_is_offered_and_goes_on(studio, files, monkeypat
     assert evaluation(other) > state["done"] and other.desk.size.value == 96 and other.resume.layout.display == "none"
     other.stop.click()
     assert other.wait(30) and not other.painter.checkpoint.exists()                    # stopped by hand: nothing is left to offer
+
+
+def test_what_a_dead_kernel_left_brings_its_uploads_along(studio, files, monkeypatch):
+    monkeypatch.setattr(painter, "_KEEP_EVERY", 0.0)
+    drop(studio.desk.photo_drop, "dog.png", png("red"))
+    drop(studio.desk.style_drop, "wall.png", png("lime"))
+    begin(studio)
+    until(lambda: studio.painter.checkpoint.is_file())
+    monkeypatch.setattr(studio.painter, "checkpoint", studio.painter.checkpoint.with_name("elsewhere"))
+    studio.stop.click()
+    assert studio.wait(30)
+    other = Studio(*files)
+    other.resume.click()
+    assert (other.desk.photo.value, other.desk.style.value) == ("./dog.png", "./wall.png")
+    assert pixels(other.desk.looks.value)[20, 20] == pytest.approx((0, 255, 0), abs=3)
+    other.desk.alpha.value = 1.0
+    until(lambda: other.painter.order.settings.alpha == 1.0)
+    assert other.painter.order.settings.style == "./wall.png" and other.problem.value == ""
+    other.stop.click()
+    assert other.wait(30)
 
 
 def test_a_broken_checkpoint_is_taken_away(studio, files):
@@ -531,6 +627,15 @@ def test_a_layer_that_does_not_exist_is_named(studio, text, words):
     assert words in studio.problem.value
 
 
+@pytest.mark.parametrize("knob, value, words", [("words", "", "say in words"), ("words", "asdf qwer", "nothing in"), ("more", "relu9_9", "unknown layer")])
+def test_what_cannot_be_is_said_before_run_is_pressed(studio, knob, value, words):
+    studio.desk.kind.value = "words"
+    studio.desk.controls[knob].value = value
+    assert words in studio.problem.value
+    studio.desk.words.value, studio.desk.more.value = "thick red strokes", ""
+    assert studio.problem.value == ""
+
+
 @pytest.mark.parametrize("name", ["photo", "style"])
 def test_an_upload_is_seen_chosen_and_painted(studio, name):
     before, control, field = painted(studio), studio.desk.controls[name], getattr(studio.desk, f"{name}_drop")
@@ -538,6 +643,7 @@ def test_an_upload_is_seen_chosen_and_painted(studio, name):
     drop(field, "dog.png", png("red"))
     assert control.value == "./dog.png" and list(control.options).count("./dog.png") == 1
     assert pixels(seen.value)[20, 20] == pytest.approx((254, 0, 0), abs=3)
+    assert ("done after" in studio.state.value) == (name == "style")                   # the line is not the former picture's
     assert painted(studio) != before and studio.gallery.results[0].order.settings["content" if name == "photo" else "style"] == "./dog.png"
     drop(field, "dog.png", png("lime"))                                                # another picture of the same name
     assert pixels(seen.value)[20, 20] == pytest.approx((0, 255, 0), abs=3) and list(control.options).count("./dog.png") == 1
@@ -579,6 +685,14 @@ def test_a_reader_without_a_kernel_sees_a_picture(studio, files):
     bundle = studio._repr_mimebundle_()
     assert bundle["text/plain"] == f"Studio(photo={files[0]!r}, style={files[1]!r})"
     assert Image.open(io.BytesIO(base64.b64decode(bundle["image/png"]))).size[0] > 0
+
+
+def test_keys_reach_the_headings_of_the_desk(studio):
+    left = studio.widget.children[0].children[0]
+    accordion, keys = left.children[1:]
+    assert "nst-headings" in left._dom_classes and keys.count == len(accordion.children) == 5
+    script = Path(heading_keys.__file__).with_name("heading_keys.js").read_text(encoding="utf-8")
+    assert set(re.findall(r'model\.get\("(\w+)"', script)) == {"count"} and '"keydown"' in script and ".nst-headings" in script
 
 
 def test_every_control_has_a_label_and_no_fixed_width(studio):

@@ -110,6 +110,7 @@ function render({ model, el }) {
   canvas.addEventListener("pointermove", go);
   for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, end);
   canvas.addEventListener("keydown", press);
+  canvas.addEventListener("focus", () => { keys = canvas.matches(":focus-visible"); draw(); });      // come by Tab: show where the brush is
   canvas.addEventListener("blur", () => { keys = false; draw(); });
   size(); photo(); mask(); label();
   return () => { for (const [name, listener] of Object.entries(listened)) model.off(name, listener); };

@@ -21,6 +21,8 @@ def _by_stylize(settings, content, style, way):
     plain = Settings(content=settings.content, style=settings.style, words=settings.words)
     given = [f"{name}={settings[name]!r}" for name in settings.keys()
              if name in ("words", "clip", "size", "steps") and settings[name] is not None or settings[name] != plain[name]]
+    # Untouched is to the pixel, also to its size: the studio's photograph has the painting's.
+    content = f"nst.load_image({content}, size={settings.size})" if settings.untouched and settings.size else content
     lines, width = [f"    {content},{'' if settings.style is None else f' {style},'}"], 96
     for one in given:
         if len(lines[-1]) + len(one) + 2 > width:

@@ -16,7 +16,7 @@ STARTS = {"the photograph": "content", "noise": "noise", "the painting": "style"
 _CONVOLUTIONS = {f"conv{k}_1": 1.0 for k in range(1, 6)}
 PRESETS = {
     "ours": {},
-    "Gatys": {"style_layers": _CONVOLUTIONS, "content_layers": ["conv4_2"], "init": "noise", "levels": 1},
+    "Gatys": {"style_layers": _CONVOLUTIONS, "content_layers": ["conv4_2"], "init": "noise", "levels": 1, "alpha": 0.95},
     "the article": {"style_layers": {"conv1_1": 1.0, "conv2_1": 0.8, "conv3_1": 0.6, "conv4_1": 0.4}, "content_layers": ["conv4_2"], "method": "adam", "levels": 1},
     "fine strokes": {"style_scale": 0.5},
     "broad strokes": {"style_scale": 2.0},

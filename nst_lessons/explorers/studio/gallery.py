@@ -1,5 +1,6 @@
 """The studio's gallery: what was painted in this sitting, each with its settings, to be used again, copied as code, or saved."""
 import functools
+from pathlib import Path
 
 import ipywidgets as widgets
 
@@ -32,7 +33,7 @@ class Gallery:
         picture = widgets.Image(value=to_bytes(resize(result.image, 2 * _HEIGHT)), format="jpeg", layout={"height": f"{_HEIGHT}px", "width": "max-content"})
         buttons = []
         for text, icon, tip, answer in (("Use", "sliders", "use these settings", self._use), ("Code", "code", "copy as code", self.copy),
-                                        ("Save", "save", "as PNG with its settings inside, beside this notebook", self.save)):
+                                        ("Save", "save", "as PNG with its settings inside", self.save)):
             button = widgets.Button(description=text, icon=icon, tooltip=f"{tip}: {title}", layout={"width": "76px", "padding": "0 4px"})
             button.on_click(self._guarded(functools.partial(lambda answer, _: answer(result), answer)))
             buttons.append(button)
@@ -40,11 +41,14 @@ class Gallery:
 
     def copy(self, result):
         """Shows the code that makes this picture."""
-        self.code.code, self.code.layout.display = as_code(result.order.settings, result.order.way), None
-        self._tell("its code is below the gallery")
+        settings = result.order.settings
+        self.code.code, self.code.layout.display = as_code(settings, result.order.way), None
+        names = [settings.content, *(settings.style if isinstance(settings.style, list) else [settings.style])]
+        sent = [Path(name).name for name in names if name and name.startswith("./") and not Path(name).is_file()]
+        self._tell("its code is below the gallery" + (f"; it reads {' and '.join(sent)} from the folder in which it runs: put your own there" * bool(sent)))
 
     def save(self, result):
         """Writes the picture beside the notebook, under a name that no file has."""
         path = free_name(stem(result.order.settings))
         save_image(result.image, path, result.order.settings)
-        self._tell(f"saved as {path}, beside this notebook")
+        self._tell(f"saved as {path} in {Path.cwd()}")

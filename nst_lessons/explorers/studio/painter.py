@@ -201,7 +201,8 @@ class Painter:
         return time.monotonic()
 
     def _network(self, backbone, weights, pooling, smooth):
-        return watched(Features(backbone, weights, pooling, smooth=smooth), self._background.check)
+        check = lambda *_: self._background.check()              # a function: a dictionary's network is copied, a method's studio cannot be
+        return watched(Features(backbone, weights, pooling, smooth=smooth), check)
 
     def _in_one_pass(self):
         """A trained network's picture, at once."""

@@ -1,5 +1,6 @@
 """The studio's pictures: what is painted, and like what: a painting, two of them, or a description."""
 import html
+from pathlib import Path
 
 import ipywidgets as widgets
 
@@ -51,12 +52,24 @@ class Sources:
         name = f"./{upload['name']}"                                                   # so it cannot be taken for a sample's name
         again = control.value == name
         self.uploads[name] = upload
+        self._add_choice(control, name, choose=True)
+        if again:                                                                      # another picture of the same name
+            control.notify_change({"name": "value", "old": None, "new": name, "owner": control, "type": "change"})
+
+    def bring_back(self, settings, photo, styles):
+        """Puts the pictures of a former sitting among the choices: its uploads are gone, and its knobs would turn to other pictures."""
+        names = settings.style if isinstance(settings.style, list) else [settings.style]
+        for one, name, picture in ((self.photo, settings.content, photo), *((self.style, *pair) for pair in zip(names, styles or []))):
+            if name not in one.options and name.partition(":")[0] not in samples()["paintings"]:
+                self.uploads[name] = {"name": Path(name).name, "content": to_bytes(picture, "png")}
+                self._add_choice(one, name)
+
+    def _add_choice(self, control, name, choose=False):
+        """Adds a name to the list of this control, paintings have two lists; chooses it, or leaves what is chosen."""
         for one in (self.style, self.second) if control is not self.photo else (self.photo,):
             chosen = one.value
             one.options = [name, *(option for option in one.options if option != name)]
-            one.value = name if one is control else chosen
-        if again:                                                                      # another picture of the same name
-            control.notify_change({"name": "value", "old": None, "new": name, "owner": control, "type": "change"})
+            one.value = name if choose and one is control else chosen
 
     def load(self, name, size):
         """[1, 3, H, W] of an upload, a sample or a file."""

@@ -9,9 +9,11 @@ from PIL import ImageDraw
 
 from ...images import resize, to_pil
 from ...stylize import style_side
+from ...words import style_from_words
 from ..canvas import INK, PAPER, label
 from ..captions import stem
 from ..controls import slider
+from ..heading_keys import beside
 from ..drawing import in_a_row
 from ..working import Working
 from .desk import Desk
@@ -39,6 +41,7 @@ class Studio(Working):
         self.gallery = Gallery(self._use, self.say, self.guarded)
         self.painter = Painter(self._grown, self._ended)
         self._photo = self._result = self._left = None
+        self._remark = ""                                                              # what is for the next Run only; stays in the line until then
         self._putting = False
         self._make_easel()
         self._lay_out()
@@ -68,7 +71,7 @@ class Studio(Working):
         self.pause = button(description="Pause", icon="pause", disabled=True, tooltip="hold the painting, or let it go on")
         self.stop = button(description="Stop", icon="stop", disabled=True, tooltip="end the painting; the picture stays")
         self.undo = button(description="Undo", icon="undo", disabled=True, tooltip="take back the last change or run, picture and settings")
-        self.save = button(description="Save", icon="save", disabled=True, tooltip="as PNG with its settings inside, beside this notebook")
+        self.save = button(description="Save", icon="save", disabled=True, tooltip="as PNG with its settings inside")
         self.resume = widgets.Button(description="Go on with the unfinished picture", icon="history", layout={"width": "max-content", "display": "none"},
                                      tooltip="what a former sitting was painting when it ended")
         self.line = slider("before | after", 0, 0, 100, 1, "moves the border between photograph and painting")
@@ -82,7 +85,7 @@ class Studio(Working):
         accordion.children = (*accordion.children, self.masking.widget)
         accordion.set_title(len(accordion.children) - 1, "Mask")
         # On a narrow screen the easel comes to lie above the desk, so that the picture is in sight while knobs are turned.
-        left = widgets.VBox([self.resume, accordion], layout={"flex": "1 1 320px", "max_width": "520px", "min_width": "0"})
+        left = beside(accordion, self.resume, layout={"flex": "1 1 320px", "max_width": "520px", "min_width": "0"})
         easel = widgets.VBox([widgets.Box([self.run, self.pause, self.stop, self.undo, self.save], layout=row), self.state, self.problem,
                               self.picture, self.line, self.curve], layout={"flex": "2 1 320px", "max_width": f"{_SHOWN + 16}px", "min_width": "0"})
         top = widgets.Box([left, easel], layout={"flex_flow": "row wrap-reverse", "align_items": "flex-end", "grid_gap": "8px 24px", "width": "100%"})
@@ -93,6 +96,7 @@ class Studio(Working):
         desk.photo.observe(self.guarded(lambda _: self._new_photo()), "value")
         for name in _LIVE:
             desk.controls[name].observe(self.guarded(self._turned), "value")
+        desk.way.observe(self.guarded(self._another_way), "value")
         desk.backbone.observe(lambda _: self._watch_layers(), "value")
         self._watch_layers()
         for one, trait in (*((one, "value") for one in self.masking.controls), (self.masking.canvas, "strokes")):
@@ -113,8 +117,10 @@ class Studio(Working):
         if not self.painter.running:
             self._hang(None)
             self._show(photo)
+            self.say("a new photograph: press Run")
         else:
             self.say("the painting goes on with its own photograph; the new one is for the next Run")
+            self._remark = " · the new photograph is for the next Run"
 
     def _show(self, image):
         """A picture [1, 3, H, W] on the easel."""
@@ -126,6 +132,8 @@ class Studio(Working):
     def _hang(self, result):
         """A Result on the easel, with the line that compares it to its photograph; None: there is none."""
         self._result = result
+        if result is None:
+            self.curve.layout.display = "none"                                         # it was another picture's
         self.line.value, self.line.layout.visibility = 0, "hidden" if result is None else "visible"
         self.save.disabled = result is None
         if result is not None:
@@ -149,10 +157,10 @@ class Studio(Working):
 
     # --- what it answers ---------------------------------------------------------------------------------------------
 
-    def _order(self):
-        """What the knobs and the mask ask for. ValueError or ImageError in plain words."""
+    def _order(self, way):
+        """What the knobs and the mask ask for, by a value of WAYS. ValueError or ImageError in plain words."""
         desk = self.desk
-        settings, way = desk.settings(), WAYS[desk.way.value]
+        settings = desk.settings()
         settings = replace(settings, **self.masking.masks())
         if way:
             settings = replace(settings, untouched=bool(settings.masks), preserve_color="luminance" if settings.preserve_color else False)
@@ -165,10 +173,17 @@ class Studio(Working):
         return Order(settings, desk.load(settings.content, settings.size), styles, way)
 
     def _run(self, _):
-        self.painter.run(self._order())
-        self._buttons(running=True)
-        self.say("reading the pictures …")
-        self._began = time.monotonic()
+        self._begin(self._order(WAYS[self.desk.way.value]))
+
+    def _begin(self, order, state=None):
+        """Buttons and line first: a painting that ends at once must have the last word about them."""
+        if not self.painter.running:
+            self._began, self._remark = time.monotonic(), ""
+            self.curve.layout.display = "none"
+            self.say("reading the pictures …")
+            self._buttons(running=True)
+            self.resume.layout.display = "none"
+        self.painter.run(order, state)
 
     def _hold(self, _):
         if self.painter.held:
@@ -186,10 +201,19 @@ class Studio(Working):
         self.pause.description, self.pause.icon = ("Go on", "play") if self.painter.held else ("Pause", "pause")
 
     def _turned(self, _):
-        """A knob was moved: a running painting follows it."""
-        if self.painter.running and not self._putting:
-            self.painter.change(self._order())
+        """A knob was moved: a running painting follows it; without one, what cannot be is said at once."""
+        if self._putting:
+            return
+        if self.painter.running:
+            self.painter.change(self._order(self.painter.order.way))
             self.undo.disabled = False
+        elif (said := self.desk.settings().words):
+            style_from_words(said)
+
+    def _another_way(self, _):
+        if self.painter.running and not self._putting:
+            other = WAYS[self.desk.way.value] != self.painter.order.way
+            self._remark = f" · '{self.desk.way.value}' is for the next Run" if other else ""
 
     def _turn_to(self, order):
         """Turns the knobs to what an Order says, which a running painting does not take for a change."""
@@ -205,6 +229,7 @@ class Studio(Working):
             raise ValueError("press Stop first: its settings would turn the knobs of the painting that is under way")
         self._turn_to(result.order)
         self._hang(result)
+        self.curve.layout.display = "none"
         self.say("these are its settings; press Run to paint by them")
 
     def _undo(self, _):
@@ -225,11 +250,9 @@ class Studio(Working):
 
     def _resume(self, _):
         order, state = self._left
+        self.desk.bring_back(order.settings, order.photo, order.styles)
         self._turn_to(order)
-        self.painter.run(order, state)
-        self.resume.layout.display = "none"
-        self._buttons(running=True)
-        self._began = time.monotonic()
+        self._begin(order, state)
 
     # --- what the painter tells, from its thread ---------------------------------------------------------------------
 
@@ -238,7 +261,7 @@ class Studio(Working):
         self._show(image)
         self.curve.value, self.curve.layout.display = course.drawn(), None
         verb = "held at" if self.painter.held else "painting"
-        self.say(f"{verb} {course} · {course.time_left(order.settings, time.monotonic() - self._began)} left")
+        self.say(f"{verb} {course} · {course.time_left(order.settings, time.monotonic() - self._began)} left{self._remark}")
 
     def _ended(self, how, result):
         if isinstance(how, Exception):
