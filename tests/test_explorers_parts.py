@@ -10,7 +10,8 @@ from PIL import Image
 
 import nst_lessons as nst
 from nst_lessons import images
-from nst_lessons.explorers import controls, course, drawing, side_by_side
+from nst_lessons.explorers import controls, drawing, side_by_side
+from nst_lessons.explorers.studio import course
 from nst_lessons.losses import Terms
 from nst_lessons.stylize import Progress, budgets, pyramid
 

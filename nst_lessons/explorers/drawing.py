@@ -50,10 +50,13 @@ def loss_curves(losses, end, marks=(), size=(380, 130), colors=COLORS, room=88):
         _, y = place(0, 10.0**power)
         draw.line((left, y, width - right, y), _GRID, _SHARP)
         draw.text((left - 6 * _SHARP, y), f"{10.0**power:g}", _INK, font, anchor="rm")
+    free = 0                                                     # where the next text has room
     for evaluation, text in marks:
         x, _ = place(evaluation, 1)
         draw.line((x, top, x, height - bottom), _GRID, _SHARP)
-        draw.text((x + 3 * _SHARP, 2 * _SHARP), text, _INK, font)
+        if x >= free:
+            draw.text((x + 3 * _SHARP, 2 * _SHARP), text, _INK, font)
+            free = x + draw.textlength(text, font) + 6 * _SHARP
     draw.text((left, height - 3 * _SHARP), "evaluation 0", _INK, font, anchor="ls")
     draw.text((width - right, height - 3 * _SHARP), f"{end}", _INK, font, anchor="rs")
     for name, curve in losses.items():

@@ -20,7 +20,7 @@ function render({ model, el }) {
   el.style.width = "100%";
   el.replaceChildren(style, field);
 
-  const say = () => { text.textContent = model.get("description"); input.setAttribute("aria-label", model.get("description")); };
+  const say = () => { field.removeAttribute("aria-busy"); text.textContent = model.get("description"); input.setAttribute("aria-label", model.get("description")); };
   const mark = (over) => () => field.classList.toggle("over", over);
 
   async function send() {
@@ -28,6 +28,8 @@ function render({ model, el }) {
     if (!file) return;
     const bytes = await file.arrayBuffer();
     input.value = "";                                          // so that the same file can be given again
+    field.setAttribute("aria-busy", "true");
+    text.textContent = `reading ${file.name} …`;               // until the kernel has an answer
     model.send({ name: file.name }, undefined, [bytes]);
   }
 
@@ -35,8 +37,9 @@ function render({ model, el }) {
   input.addEventListener("dragenter", mark(true));
   for (const name of ["dragleave", "drop"]) input.addEventListener(name, mark(false));
   model.on("change:description", say);
+  model.on("msg:custom", say);
   say();
-  return () => model.off("change:description", say);
+  return () => { model.off("change:description", say); model.off("msg:custom", say); };
 }
 
 export default { render };

@@ -12,4 +12,11 @@ class FileDrop(anywidget.AnyWidget):
 
     def __init__(self, description, answer):
         super().__init__(description=description, layout={"flex": "1 1 auto"})
-        self.on_msg(lambda _, content, buffers: answer({"name": str(content["name"]), "content": bytes(buffers[0])}))
+        self._answer = answer
+        self.on_msg(self._arrived)
+
+    def _arrived(self, _, content, buffers):
+        try:
+            self._answer({"name": str(content["name"]), "content": bytes(buffers[0])})
+        finally:
+            self.send("read")                                    # the field says again what it is for

@@ -6,13 +6,13 @@ from ...stylize import style_side
 from ..captions import stem
 
 
-def as_code(settings, way=None):
+def as_code(settings, way=None, file=None):
     """The same picture in plain Python, ready to be copied; of the settings only what is not the default is written.
 
-    `way`: None for `stylize`, "fast" for lesson 08's network, "adain" or "attention" for lesson 09's.
+    `file`: the name under which it is saved. `way`: None for `stylize`, "fast" for lesson 08's network, "adain" or "attention" for lesson 09's.
     """
     quoted = lambda value: json.dumps(value, ensure_ascii=False)
-    content, style, file = (quoted(value) for value in (settings.content, settings.style, stem(settings) + ".png"))
+    content, style, file = (quoted(value) for value in (settings.content, settings.style, file or stem(settings) + ".png"))
     body = {"fast": _by_fast, "adain": _by_any, "attention": _by_any}.get(way, _by_stylize)(settings, content, style, way)
     return f"import nst_lessons as nst\n{body}nst.save_image(picture, {file})\n"
 

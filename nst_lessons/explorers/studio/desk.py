@@ -10,7 +10,9 @@ from .painter import WAYS
 from .sources import Sources
 
 NONE = "none"
-NETWORKS = ["tiny", "selfsup", "patches", "random", "vgg19", "vgg16", "resnet50", "squeezenet1_1", "mobilenet_v3_small"]
+OURS = ["tiny", "selfsup", "patches", "random"]
+NETWORKS = {name: name for name in OURS} | {f"{name} (torchvision's weights)": name for name in (
+    "vgg19", "vgg16", "resnet50", "squeezenet1_1", "mobilenet_v3_small")}
 COLORS = {"the painting's": False, "the photograph's, put back at the end": "luminance", "the photograph's, from the beginning": "match"}
 STARTS = {"the photograph": "content", "noise": "noise", "the painting": "style"}
 _CONVOLUTIONS = {f"conv{k}_1": 1.0 for k in range(1, 6)}
@@ -54,7 +56,7 @@ class Desk(Sources):
         self.method = choice("method", ["lbfgs", "adam"], "lbfgs", "who turns gradients into steps")
         self.init = choice("begin with", list(STARTS), "the photograph")
         self.colors = choice("colors", list(COLORS), "the painting's")
-        self.backbone = choice("network", NETWORKS, "tiny", "who looks; vgg19 and others need torchvision's weights")
+        self.backbone = choice("network", list(NETWORKS.items()), "tiny", "who looks; the first four need no download")
         self.statistic = choice("statistic", list(TERMS), "gram", "what style is measured by")
         self.more = _text("more layers", "conv4_2: 0.5, relu1_2", "further style layers of this network, with weights")
         self.content = _text("content layers", "as the network has them", "names, with weights if you like: conv4_2: 1")

@@ -19,7 +19,7 @@ class Gallery:
         self.results, self._use, self._tell, self._guarded = [], use, tell, guarded
         self.code = CodeBox(layout={"width": "auto", "display": "none"})
         self.row = widgets.Box(layout={"flex_flow": "row wrap", "grid_gap": "12px"})
-        self.widget = widgets.VBox([widgets.HTML("nothing painted yet in this sitting"), self.row, self.code])
+        self.widget = widgets.VBox([widgets.HTML("nothing painted yet in this sitting"), self.code, self.row])
 
     def add(self, result):
         """Hangs a Result."""
@@ -42,10 +42,10 @@ class Gallery:
     def copy(self, result):
         """Shows the code that makes this picture."""
         settings = result.order.settings
-        self.code.code, self.code.layout.display = as_code(settings, result.order.way), None
+        self.code.code, self.code.layout.display = as_code(settings, result.order.way, free_name(stem(settings))), None
         names = [settings.content, *(settings.style if isinstance(settings.style, list) else [settings.style])]
         sent = [Path(name).name for name in names if name and name.startswith("./") and not Path(name).is_file()]
-        self._tell("its code is below the gallery" + (f"; it reads {' and '.join(sent)} from the folder in which it runs: put your own there" * bool(sent)))
+        self._tell("its code is above the gallery" + (f"; it reads {' and '.join(sent)} from the folder in which it runs: put your own there" * bool(sent)))
 
     def save(self, result):
         """Writes the picture beside the notebook, under a name that no file has."""

@@ -1,11 +1,13 @@
 """The studio's worker: one painting beside the kernel, which can be held, changed while it grows, taken back, and found again after a crash."""
 import functools
 import math
+import os
 import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import psutil
 import torch
 
 from ...attention import load_any
@@ -16,11 +18,11 @@ from ...images import resize
 from ...settings import Settings
 from ...stylize import carried, finish, paint
 from ..background import Background, Pace, Stopped, watched
-from ..course import Course
 from .code import shares
+from .course import Course
 
-WAYS = {"step by step": None, "one pass: styles it knows": "fast", "one pass: any painting": "adain", "one pass: attention": "attention"}
-CHECKPOINT = ".nst-studio.checkpoint"        # in the notebook's folder
+WAYS = {"step by step": None, "one pass: styles it knows": "fast", "one pass: any painting": "adain", "one pass: any, by attention": "attention"}
+CHECKPOINTS = ".nst-studio-*.checkpoint"     # in the notebook's folder, one of each kernel
 _ONE_MOVE = 1.0                              # s: changes that follow each other faster are one, a slider that is dragged
 _MOST = 30                                   # steps back
 _KEEP_EVERY = 8.0                            # s between checkpoints: --resume's promise is ten
@@ -51,10 +53,10 @@ class Painter:
     """
 
     def __init__(self, shown, ended, folder="."):
-        self._shown, self._ended, self.checkpoint = shown, ended, Path(folder) / CHECKPOINT
+        self._shown, self._ended, self.checkpoint = shown, ended, Path(folder) / CHECKPOINTS.replace("*", _this_kernel())
         self._background, self._free, self._lock = Background(), threading.Event(), threading.Lock()
         self._free.set()
-        self.order = self.course = self._from = self._here = None         # _here: (order, image) of the last picture that was finished
+        self.order = self.course = self.taken_up = self._from = self._here = None         # _here: (order, image) of the last picture that was finished
         self._past, self._changed = [], -math.inf               # (order, image) before each run and each change
         self._networks = functools.lru_cache(maxsize=2)(self._network)
 
@@ -127,13 +129,17 @@ class Painter:
             return order, image
 
     def unfinished(self):
-        """(order, state) of a painting that a former kernel did not finish, or None; a file that is not whole is taken away."""
-        try:
-            tree = load_checkpoint(self.checkpoint)
-        except CheckpointError:
-            self.checkpoint.unlink(missing_ok=True)
-            return None
-        return Order(Settings.from_json(tree["settings"]), tree["photo"], tree["styles"]), tree["state"]
+        """(order, state) of the latest painting that a kernel which is gone did not finish, or None; a file that is not whole is taken away."""
+        left = [path for path in self.checkpoint.parent.glob(CHECKPOINTS) if not _alive(path)]
+        for path in sorted(left, key=lambda path: path.stat().st_mtime, reverse=True):
+            try:
+                tree = load_checkpoint(path)
+            except CheckpointError:
+                path.unlink(missing_ok=True)
+                continue
+            self.taken_up = path
+            return Order(Settings.from_json(tree["settings"]), tree["photo"], tree["styles"]), tree["state"]
+        return None
 
     # --- what it does ------------------------------------------------------------------------------------------------
 
@@ -147,6 +153,8 @@ class Painter:
             how, result = error, self._so_far()
         if not isinstance(how, Exception):
             self.checkpoint.unlink(missing_ok=True)
+            if self.taken_up:                                    # finished, or given up for another one
+                self.taken_up.unlink(missing_ok=True)
         if result is not None:
             self._here = result.order, result.image
         self._ended(how, result)
@@ -218,6 +226,22 @@ class Painter:
                 looks = [(net.look(style.to(place)), share) for style, share in zip(order.styles, shares(settings, seeds=True).values())]
                 painted = net(photo.to(place), looks).cpu()
         return Result(finish(painted, photo, settings), order, f"{settings.size} px · one pass")
+
+
+def _this_kernel():
+    """A name that no other process has or had: its number, and when it began."""
+    return f"{os.getpid()}-{psutil.Process().create_time():.0f}"
+
+
+def _alive(path):
+    """True for the checkpoint of another kernel that still runs, and paints perhaps."""
+    number, _, began = path.name.removeprefix(CHECKPOINTS.partition("*")[0]).partition(".")[0].partition("-")
+    if f"{number}-{began}" == _this_kernel() or not number.isdigit():
+        return False
+    try:
+        return f"{psutil.Process(int(number)).create_time():.0f}" == began
+    except psutil.Error:
+        return False
 
 
 def _network_of(settings):

@@ -23,15 +23,15 @@ class Sources:
 
     def __init__(self, photo, style, guarded):
         there, self.uploads = samples(), {}
-        own = lambda names, name: names if name in names else [name, *names]
+        own = lambda names, name: [(one, one) for one in (names if name in names else [name, *names])]
         paintings = own(there["paintings"], style)
         self.photo = choice("photograph", own(there["photos"], photo), photo, "what is painted")
         self.kind = widgets.ToggleButtons(options=KINDS, description="style from", style={"description_width": "124px", "button_width": "auto"}, layout={"width": "auto"},
                                           tooltips=["one painting", "a mixture of two", "a description, in English or Chinese"])
         self.style = choice("painting", paintings, style, "how it is painted")
-        self.second = choice("second painting", paintings, next(name for name in paintings if name != style))
-        self.share = slider("its share (%)", 50, 0, 100, 5, "of the second painting")
-        self.seed = slider("museum's seed", 0, 0, 99, 1, "our own paintings: another seed is another picture of the same school")
+        self.second = choice("second painting", paintings, next(name for name, _ in paintings if name != style))
+        self.share = slider("second's share (%)", 50, 0, 100, 5, "how much of the second painting")
+        self.seed = slider("variation (seed)", 0, 0, 99, 1, "of our own paintings: another seed is another picture of the same school")
         self.seed.continuous_update = False                                            # each is drawn anew
         self.words = widgets.Text(_EXAMPLE, description="description", placeholder=f"{_EXAMPLE} · 梵高风格", continuous_update=False,
                                   tooltip="colors, strokes, textures, scenes, schools; English or Chinese",
@@ -60,7 +60,7 @@ class Sources:
         """Puts the pictures of a former sitting among the choices: its uploads are gone, and its knobs would turn to other pictures."""
         names = settings.style if isinstance(settings.style, list) else [settings.style]
         for one, name, picture in ((self.photo, settings.content, photo), *((self.style, *pair) for pair in zip(names, styles or []))):
-            if name not in one.options and name.partition(":")[0] not in samples()["paintings"]:
+            if name not in _names(one) and name.partition(":")[0] not in samples()["paintings"]:
                 self.uploads[name] = {"name": Path(name).name, "content": to_bytes(picture, "png")}
                 self._add_choice(one, name)
 
@@ -68,7 +68,7 @@ class Sources:
         """Adds a name to the list of this control, paintings have two lists; chooses it, or leaves what is chosen."""
         for one in (self.style, self.second) if control is not self.photo else (self.photo,):
             chosen = one.value
-            one.options = [name, *(option for option in one.options if option != name)]
+            one.options = [(f"{Path(name).name} (yours)", name), *(option for option in one.options if option[1] != name)]
             one.value = name if choose and one is control else chosen
 
     def load(self, name, size):
@@ -96,9 +96,9 @@ class Sources:
         names = settings.style if isinstance(settings.style, list) else [settings.style or self.style.value]
         seeds = [seed for school, _, seed in (name.partition(":") for name in names) if school in samples()["paintings"]]
         names = [name.partition(":")[0] if name.partition(":")[0] in samples()["paintings"] else name for name in names]
-        self.photo.value = settings.content if settings.content in self.photo.options else self.photo.value
+        self.photo.value = settings.content if settings.content in _names(self.photo) else self.photo.value
         for one, name in zip((self.style, self.second), names):
-            one.value = name if name in one.options else one.value
+            one.value = name if name in _names(one) else one.value
         self.share.value = round(100 * settings.style_weights[1]) if settings.style_weights and len(names) > 1 else self.share.value
         self.seed.value = int(next((seed for seed in seeds if seed.isdigit()), 0))
         self.words.value = settings.words or self.words.value
@@ -121,6 +121,11 @@ class Sources:
         pictures = [style_from_words(self.described()).picture(height)] if names is None else [self.load(name, height) for name in (
             names if isinstance(names, list) else [names])]
         return in_a_row(*pictures, height=height)
+
+
+def _names(one):
+    """The pictures of a list, by which they are loaded."""
+    return [name for _, name in one.options]
 
 
 def _indented(one):

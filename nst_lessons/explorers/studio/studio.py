@@ -10,10 +10,10 @@ from PIL import ImageDraw
 from ...images import resize, to_pil
 from ...stylize import style_side
 from ...words import style_from_words
+from ..access import accessible
 from ..canvas import INK, PAPER, label
 from ..captions import stem
 from ..controls import slider
-from ..heading_keys import beside
 from ..drawing import in_a_row
 from ..working import Working
 from .desk import Desk
@@ -85,11 +85,11 @@ class Studio(Working):
         accordion.children = (*accordion.children, self.masking.widget)
         accordion.set_title(len(accordion.children) - 1, "Mask")
         # On a narrow screen the easel comes to lie above the desk, so that the picture is in sight while knobs are turned.
-        left = beside(accordion, self.resume, layout={"flex": "1 1 320px", "max_width": "520px", "min_width": "0"})
+        left = widgets.VBox([self.resume, accordion], layout={"flex": "1 1 320px", "max_width": "520px", "min_width": "0"})
         easel = widgets.VBox([widgets.Box([self.run, self.pause, self.stop, self.undo, self.save], layout=row), self.state, self.problem,
                               self.picture, self.line, self.curve], layout={"flex": "2 1 320px", "max_width": f"{_SHOWN + 16}px", "min_width": "0"})
         top = widgets.Box([left, easel], layout={"flex_flow": "row wrap-reverse", "align_items": "flex-end", "grid_gap": "8px 24px", "width": "100%"})
-        self.widget = widgets.VBox([top, self.gallery.widget], layout={"width": "100%"})
+        self.widget = accessible(widgets.VBox([top, self.gallery.widget], layout={"width": "100%"}))
 
     def _connect(self):
         desk = self.desk
@@ -173,16 +173,15 @@ class Studio(Working):
         return Order(settings, desk.load(settings.content, settings.size), styles, way)
 
     def _run(self, _):
-        self._begin(self._order(WAYS[self.desk.way.value]))
+        if not self.painter.running:                             # pressed twice, faster than it could turn gray
+            self._begin(self._order(WAYS[self.desk.way.value]))
 
     def _begin(self, order, state=None):
         """Buttons and line first: a painting that ends at once must have the last word about them."""
-        if not self.painter.running:
-            self._began, self._remark = time.monotonic(), ""
-            self.curve.layout.display = "none"
-            self.say("reading the pictures …")
-            self._buttons(running=True)
-            self.resume.layout.display = "none"
+        self._began, self._remark = time.monotonic(), ""
+        self.curve.layout.display = self.resume.layout.display = "none"
+        self.say("reading the pictures …")
+        self._buttons(running=True)
         self.painter.run(order, state)
 
     def _hold(self, _):
@@ -249,6 +248,8 @@ class Studio(Working):
             self.say(f"a former sitting was painting {stem(self._left[0].settings)} when it ended: go on with it, or begin anew with Run")
 
     def _resume(self, _):
+        if self.painter.running:
+            return
         order, state = self._left
         self.desk.bring_back(order.settings, order.photo, order.styles)
         self._turn_to(order)

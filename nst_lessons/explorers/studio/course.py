@@ -1,6 +1,6 @@
 """The course of one painting: where it stands, its losses so far, and how long it will take."""
-from ..stylize import budgets, pyramid
-from .drawing import loss_curves
+from ...stylize import budgets, pyramid
+from ..drawing import loss_curves
 
 
 class Course:
@@ -21,7 +21,8 @@ class Course:
         if self.last is None:
             return "nothing was painted"
         size, style = max(self.last.image.shape[2:]), self._losses["style"][-1][1]
-        return f"{size} px · evaluation {self.last.evaluations} of {self.last.steps} · style {style:.2g}"
+        size = f"{size} px" + (f" (size {self.last.level + 1} of {self.last.levels})" if self.last.level + 1 < self.last.levels else "")
+        return f"{size} · evaluation {self.last.evaluations} of {self.last.steps} · style {style:.2g}"
 
     def drawn(self):
         """PNG bytes of the loss curves, with a line where each size begins."""
