@@ -42,8 +42,13 @@ studio: $(VENV)/.studio  ## open the playground's studio as a page without code
 classroom: $(VENV)/.classroom  ## build a course for nbgrader in classroom/: to hand out, collect and grade (ARGS="03 04": these lessons only)
 	@$(PY) tools/classroom.py $(ARGS)
 
+# Two processes side by side, each a file at a time; then, one by one, the tests that want the machine to themselves.
 test: $(VENV)/.test  ## install what is missing, run all tests and all notebooks
-	@$(PY) -m pytest -rs --nbval --nbval-current-env --nbval-cell-timeout=120 tests notebooks
+	@failed=0; \
+	OMP_NUM_THREADS=1 $(PY) -m pytest -rs -n 2 --dist loadfile --no-loadscope-reorder -m "not alone" \
+		--nbval --nbval-current-env --nbval-cell-timeout=120 notebooks tests || failed=1; \
+	$(PY) -m pytest -rs -m alone tests || failed=1; \
+	exit $$failed
 
 screenshots: $(VENV)/.test  ## pictures of every notebook and of the studio, in screenshots/, as Chromium shows them
 	@$(PY) tools/screenshots.py $(ARGS)

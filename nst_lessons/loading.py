@@ -78,7 +78,7 @@ def torchvision_weights(name, version="IMAGENET1K_V1", instead=_INSTEAD):
                                f"set TORCH_HOME to a folder of yours, or: {instead}") from error
         except (urllib.error.URLError, OSError) as error:
             raise WeightsError(f"no network, and no file {file.name} in {file.parent} for {name} "
-                               f"({_first_line(error)}); {instead}") from error
+                               f"({_first_line(error)}); put it there, or: {instead}") from error
         except (RuntimeError, http.client.HTTPException) as error:
             raise WeightsError(f"the download of {file.name} came through damaged ({_first_line(error)}); "
                                f"try again, or: {instead}") from error

@@ -231,7 +231,7 @@ class Objective:
     `style_term`: what style is measured by, made of (layer, the style's activations, scaling); lesson 07 has other ones.
     objective(image [B, 3, H, W]) → Terms. `terms`: a list of Weighted; set `extra` to more of them before the first call.
     """
-    extra = ()
+    extra, masks = (), ()                                         # more terms; where each style belongs (lesson 13)
 
     def __init__(self, features, content, style, alpha=None, beta=None, gamma=None, content_layers=None, style_layers=None,
                  scaling="relative", style_weights=None, style_term=StyleTerm):

@@ -1,4 +1,5 @@
 """The measurements measure what they say: their yardsticks on pictures whose answer is known."""
+import runpy
 from pathlib import Path
 
 import pytest
@@ -152,10 +153,22 @@ def test_a_sheet_has_a_row_for_the_paintings_and_one_for_each_method():
 
 @shared
 def test_networks_for_any_style_are_measured_on_what_training_did_not_see():
-    import runpy
     script = runpy.run_path(str(Path(attention.__file__).parents[1] / "training/train_attention.py"))
     assert {file.stem for file in attention.unseen().values() if isinstance(file, Path)} == set(script["UNSEEN"])
     assert 0 not in script["SEEDS"] and set(attention.SCHOOLS) <= set(attention.unseen())        # a school's bare name is its seed 0
+
+
+@pytest.mark.parametrize("name, minutes, own", [("fast", 80, "--styles"), ("mobile", 40, "--teacher"), ("steady", 38, "--begin")])
+def test_scripts_that_train_share_their_options_and_have_their_own(monkeypatch, capsys, name, minutes, own):
+    folder = Path(attention.__file__).parents[1] / "training"
+    asked = runpy.run_path(str(folder / "train_fast.py"))["options"]("", name, minutes).parse_args([])
+    assert asked.out.is_file() and asked.folder == folder / "runs" / name and (asked.minutes, asked.batch) == (minutes, 4)
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.setattr("sys.argv", [f"train_{name}.py", "--help"])
+    with pytest.raises(SystemExit, match="0"):
+        runpy.run_path(str(folder / f"train_{name}.py"), run_name="__main__")
+    told = capsys.readouterr().out
+    assert own in told and "--export-every" in told and "--minutes" in told
 
 
 def test_masks_are_measured_inside_and_outside():

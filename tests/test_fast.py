@@ -288,6 +288,7 @@ def _one_of_two(rank, folder):
     torch.distributed.destroy_process_group()
 
 
+@pytest.mark.alone
 def test_two_processes_are_one_with_the_doubled_batch(features, material, tmp_path):
     torch.save(material, tmp_path / "material.pt")
     torch.multiprocessing.spawn(_one_of_two, (str(tmp_path),), nprocs=2)

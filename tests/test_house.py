@@ -21,7 +21,8 @@ UPSTAIRS = {**{name: (set(LESSON) - {"sweep"}) | FACADE for name in FACADE},
             "sweep": set(LESSON) | FACADE,
             "checks": set(LESSON),
             "explorers": set(LESSON) | FACADE | {"nst_lessons"},
-            "cli": set(LESSON) | FACADE | {"nst_lessons"},
+            "lab": {"lab"},                                               # nothing else: it is loaded by path, without torch
+            "cli": set(LESSON) | FACADE | {"nst_lessons", "lab"},
             "__main__": {"cli"},                                          # python -m nst_lessons
             "nst_lessons": set(LESSON) | FACADE}                          # __init__.py
 

@@ -28,6 +28,7 @@ def test_every_control_answers_whatever_the_numbers(explorer, kind):
     drive(explorer)
 
 
+@pytest.mark.alone
 def test_it_answers_in_a_tenth_of_a_second(explorer):
     assert seconds(explorer.size, range(16, 257, 16), warm_up=16) < 0.1
     explorer.size.value = 256

@@ -55,6 +55,7 @@ def test_every_control_answers(explorer):
     drive(FeatureMapExplorer())
 
 
+@pytest.mark.alone
 def test_it_answers_in_a_tenth_of_a_second(explorer):
     assert seconds(explorer.channel, range(0, 500, 20)) < 0.1
     assert seconds(explorer.down, range(0, 100, 5)) < 0.1

@@ -17,6 +17,7 @@ def test_every_control_answers(explorer):
     drive(explorer)
 
 
+@pytest.mark.alone
 def test_it_answers_in_a_tenth_of_a_second(explorer):
     assert seconds(explorer.channels, range(4, 64, 4)) < 0.1
     assert seconds(explorer.layer, explorer.layer.options * 3, warm_up=5) < 0.1

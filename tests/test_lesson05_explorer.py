@@ -156,6 +156,7 @@ def test_at_most_fifteen_frames_a_second():
 
 # --- Pause, Reset, and what else happens meanwhile -------------------------------------------------------------------
 
+@pytest.mark.alone
 def test_pause_holds_and_run_goes_on_to_the_same_picture(explorer):
     explorer.evaluations.max = explorer.evaluations.value = 12
     undisturbed = painted(explorer)

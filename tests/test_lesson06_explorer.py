@@ -30,6 +30,7 @@ def test_every_control_answers(explorer):
     drive(explorer)
 
 
+@pytest.mark.alone
 def test_it_answers_in_a_tenth_of_a_second(explorer):
     assert seconds(explorer.line, range(0, 100, 5)) < 0.1
     assert seconds(explorer.zoom, [1, 2, 3, 4, 5, 6] * 3) < 0.1

@@ -137,6 +137,7 @@ def test_another_turn_ends_the_preview_that_is_painted(lab, monkeypatch):
 
 
 @as_it_is
+@pytest.mark.alone
 def test_a_preview_is_there_in_three_seconds():
     lab = LayerLab()
     assert lab.wait(60)                                                           # the first one also loads the network

@@ -33,6 +33,7 @@ def test_every_control_of_the_mixer_answers(mixer):
     drive(mixer)
 
 
+@pytest.mark.alone
 def test_the_mixer_answers_while_the_slider_moves():
     assert seconds(MixExplorer(mixed_norm).share, range(0, 100, 5)) < 0.25            # 256 px; one thread may be all there is
 
@@ -127,6 +128,7 @@ def test_more_steps_go_on_from_where_it_stands(explorer):
     assert [trainer.done for trainer in explorer._trainers.values()] == [5, 5]
 
 
+@pytest.mark.alone
 def test_pause_holds_and_run_goes_on_to_the_same_picture(explorer):
     explorer.steps.value = 6
     undisturbed = trained(explorer)

@@ -80,6 +80,7 @@ def test_both_forms_of_the_function_show_the_same():
     assert AttentionExplorer(attention_map=attention_map, size=96).picture.value == AttentionExplorer(attention_weights, size=96).picture.value
 
 
+@pytest.mark.alone
 def test_it_answers_while_a_slider_moves():
     assert seconds(AttentionExplorer(attention_weights).across, range(0, 100, 5)) < 0.25      # 256 px
 
@@ -110,6 +111,7 @@ def test_every_control_of_the_mixer_answers(mixer):
     drive(mixer)
 
 
+@pytest.mark.alone
 def test_the_mixer_answers_while_the_slider_moves():
     assert seconds(AnyStyleExplorer(mixed_adain).share, range(5, 100, 10)) < 0.6              # 256 px, one pass with one thread
 

@@ -21,6 +21,7 @@ def test_every_control_answers(explorer):
     drive(explorer)
 
 
+@pytest.mark.alone
 def test_it_answers_in_a_tenth_of_a_second(explorer):
     assert seconds(explorer.tile, range(128, 2048, 128)) < 0.1
     assert seconds(explorer.size, list(explorer.size.options) * 4) < 0.1

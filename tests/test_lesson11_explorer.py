@@ -58,6 +58,7 @@ def test_every_view_is_another(explorer, control, options):
     assert len(seen) == len(options) == 3
 
 
+@pytest.mark.alone
 def test_it_is_scrubbed_in_a_tenth_of_a_second(frames):
     fresh = FilmExplorer(frames, films(frames))
     assert seconds(fresh.frame, list(range(1, COUNT + 1)) * 4, warm_up=COUNT) < 0.1

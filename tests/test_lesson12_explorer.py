@@ -22,6 +22,7 @@ def test_every_control_answers(explorer):
     drive(PhoneExplorer(separable_conv=separable_conv, size=128))
 
 
+@pytest.mark.alone
 def test_it_answers_in_a_tenth_of_a_second(explorer):
     assert seconds(explorer.bits, [8, 6, 5, 4, 3, 2] * 3) < 0.1
     explorer.bits.value = 8

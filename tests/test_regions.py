@@ -465,11 +465,18 @@ def test_the_command_gives_each_style_its_mask_and_tells_of_small_regions(folder
     (["--mask", "nowhere.png"], "mask 'nowhere.png': no file of this name"), (["--untouched"], "untouched=True wants masks"),
     (["--mask", "mask.png", "--mask", "rest"], "2 masks and 1 style:"), (["--mask", "mask.png", "-o", "mask.png"], "is one of the pictures to paint from"),
     (["--mask", "mask.png", "--statistic", "sliced"], "leave them out"), (["--mask", "mask.png", "--feather", "2"], "feather=2.0"),
+    (["--mask", "mask.png", "--feather", "0.02"], "add --untouched"), (["--feather", "0.01"], "add --untouched"),
 ])
 def test_a_bad_command_gets_one_line_and_leaves_nothing(folder, words, message, capsys):
     assert cli.main(["stylize", "photo.png", "style.png", "-o", "out.png", *words, *SHORT]) == 2
     told = capsys.readouterr().err
     assert message in told and told.count("\n") == 1 and not (folder / "out.png").exists()
+
+
+def test_a_feather_goes_with_a_grid_of_untouched_or_not(folder):
+    arguments = ["sweep", "photo.png", "style.png", "-o", "sheet.png", "--mask", "rectangle:0,0,0.5,1", "--feather", "0.1", *SHORT, "--quiet"]
+    assert cli.main([*arguments, "--grid", "untouched=true,false"]) == 0
+    assert cli.main([*arguments, "--grid", "alpha=0.1,0.2"]) == 2
 
 
 def test_a_sweep_takes_masks_and_tells_two_masks_of_one_name_apart(tmp_path):

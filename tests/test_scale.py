@@ -391,30 +391,40 @@ SHARED = """
 import sys, torch
 from nst_lessons import Features, Objective
 from nst_lessons.scale import processes, tiled
-size, tile, out = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+folder, *pairs = sys.argv[1:]
 make = lambda seed, side: torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(seed))
 with processes.joined() as group:
-    objective = tiled(Objective(Features("tiny", device="cpu"), make(0, size), make(1, 64)), tile, group)
-    image = make(2, size).requires_grad_()
-    terms = objective(image)
-    terms.total.backward()
-    torch.save([terms.total.detach(), image.grad], f"{out}.{processes.rank(group)}")
+    for size, tile in [map(int, pair.split("/")) for pair in pairs]:
+        objective = tiled(Objective(Features("tiny", device="cpu"), make(0, size), make(1, 64)), tile, group)
+        image = make(2, size).requires_grad_()
+        terms = objective(image)
+        terms.total.backward()
+        torch.save([terms.total.detach(), image.grad], f"{folder}/{size}.{processes.rank(group)}")
     try:
         processes.agree(processes.rank(group), "their ranks", group)
     except ValueError as error:
         print(error)
 """
+SIDES = {"many tiles": (128, 48), "few": (112, 64), "one tile for two": (64, 64)}           # of a picture, of a tile
 
 
-@pytest.mark.parametrize("size, tile", [(128, 48), (112, 64), (64, 64)], ids=["many tiles", "few", "one tile for two"])
-def test_two_processes_equal_one(tmp_path, size, tile):
-    script = tmp_path / "shared.py"
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory):
+    """{size: [(loss, gradient) of each of two processes]}, all asked of one pair: most of the time goes into starting them."""
+    folder = tmp_path_factory.mktemp("shared")
+    script = folder / "shared.py"
     script.write_text(SHARED)
-    done = together(script, size, tile, tmp_path / "found")
+    done = together(script, folder, *(f"{size}/{tile}" for size, tile in SIDES.values()))
     assert done.returncode == 0 and done.stdout.count("the processes differ in their ranks") == 2, done.stderr
+    return {size: [torch.load(folder / f"{size}.{rank}") for rank in range(2)] for size, _ in SIDES.values()}
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("size, tile", SIDES.values(), ids=SIDES)
+def test_two_processes_equal_one(answers, size, tile):
     make = lambda seed, side: torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(seed))
     one, gradient = asked(Objective(Features("tiny", device="cpu"), make(0, size), make(1, 64)), make(2, size))
-    (loss, found), (other, again) = (torch.load(tmp_path / f"found.{rank}") for rank in range(2))
+    (loss, found), (other, again) = answers[size]
     assert torch.equal(found, again) and loss == other                     # the same to the last bit: so both take the same step
     assert abs(loss - one.total) <= 1e-6 * one.total and (found - gradient).norm() <= 1e-5 * gradient.norm()
 
@@ -432,17 +442,25 @@ def pixels(path):
     return np.asarray(Image.open(path)).astype(int)
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """What one process paints, as pixels."""
+    path = tmp_path_factory.mktemp("alone") / "one.png"
+    run = command("-m", "nst_lessons", "stylize", "cat", "mosaic", "-o", str(path), *QUICK)
+    assert run.wait(200) == 0, run.stderr.read()
+    return pixels(path)
+
+
 @pytest.mark.parametrize("how", [["-m", "nst_lessons", "stylize", "--distributed", "2"],
                                  ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "nst_lessons.scale"]],
                          ids=["by itself", "by torchrun"])
-def test_the_command_paints_with_two_processes_what_one_paints(tmp_path, monkeypatch, how):
+@pytest.mark.alone
+def test_the_command_paints_with_two_processes_what_one_paints(alone, tmp_path, monkeypatch, how):
     monkeypatch.chdir(tmp_path)
-    alone = command("-m", "nst_lessons", "stylize", "cat", "mosaic", "-o", "one.png", *QUICK)
-    assert alone.wait(200) == 0, alone.stderr.read()
     both = command(*how, "cat", "mosaic", "-o", "two.png", *QUICK)
     assert both.wait(200) == 0, both.stderr.read()
-    assert np.abs(pixels("one.png") - pixels("two.png")).mean() < 1        # of 255: gloo adds in another order
-    assert sorted(os.listdir()) == ["one.png", "two.png"]
+    assert np.abs(alone - pixels("two.png")).mean() < 1                    # of 255: gloo adds in another order
+    assert os.listdir() == ["two.png"]
 
 
 def test_bad_input_is_told_once(tmp_path, monkeypatch):
@@ -472,6 +490,7 @@ def workers(parent):
 @pytest.mark.skipif(not os.path.exists("/proc/self/environ"), reason="processes are found in /proc")
 @pytest.mark.skipif("CI" in os.environ, reason="kills a process at a moment that a busy machine moves; run it by hand")
 @pytest.mark.parametrize("victim", [0, 1])
+@pytest.mark.alone
 def test_a_process_that_is_killed_ends_the_run_and_leaves_a_checkpoint(tmp_path, monkeypatch, victim):
     monkeypatch.chdir(tmp_path)
     script = tmp_path / "hurried.py"

@@ -115,6 +115,17 @@ def test_course_installs_once_then_starts_at_once(workshop):
 
 
 @needs_make
+@pytest.mark.parametrize("target, extra", [("studio", "studio"), ("classroom", "classroom"), ("screenshots", "test")])
+def test_other_doors_install_what_they_need_once(workshop, target, extra):
+    assert workshop(target, 'ARGS=--some "of these"').returncode == 0
+    calls = workshop.calls()
+    assert [line.split()[-1] for line in calls if "pip install" in line][1:] == [".[lab]", f".[{extra}]"]
+    assert calls[-1] == f"python tools/{target}.py --some of these" and (ROOT / f"tools/{target}.py").is_file()
+    workshop(target)
+    assert workshop.calls() == [f"python tools/{target}.py"]
+
+
+@needs_make
 def test_a_broken_installation_leaves_no_stamp(workshop):
     workshop.broken.touch()
     assert workshop("course").returncode != 0
@@ -126,19 +137,25 @@ def test_a_broken_installation_leaves_no_stamp(workshop):
 
 @needs_make
 def test_parallel_make_installs_one_thing_at_a_time(workshop):
-    assert workshop("-j4", "test", "bench", "notebooks").returncode == 0
+    assert workshop("-j4", "test", "bench", "studio").returncode == 0
     installs = [line.split()[-1] for line in workshop.calls() if "pip install" in line]
-    assert installs == ["setuptools>=77", ".[lab]", ".[test]"]
+    assert installs == ["setuptools>=77", ".[lab]", ".[test]", ".[studio]"]
 
 
 @needs_make
-def test_make_test_fails_when_pytest_fails(workshop):
+@pytest.mark.parametrize("breaks", ["-m not alone", "-m alone", None])
+def test_make_test_fails_when_one_of_its_two_runs_fails(workshop, breaks):
     workshop("course")
     python = workshop.folder / ".venv/bin/python"
-    python.write_text(python.read_text() + 'case "$*" in *pytest*) exit 1;; esac\n')
-    done = workshop("test")
-    assert done.returncode != 0
-    assert "--nbval --nbval-current-env" in workshop.calls()[-1]
+    python.write_text(python.read_text() + f'echo "threads ${{OMP_NUM_THREADS:-free}}"\ncase "$*" in *pytest*"{breaks}"*) exit 5;; esac\n')
+    workshop.calls()
+    done = workshop("test", OMP_NUM_THREADS="")
+    assert (done.returncode != 0) == (breaks is not None)
+    side_by_side, alone = [line for line in workshop.calls() if "pytest" in line and "pip" not in line]      # the second runs in any case
+    assert "-rs -n 2 --dist loadfile" in side_by_side and side_by_side.endswith(
+        "-m not alone --nbval --nbval-current-env --nbval-cell-timeout=120 notebooks tests")
+    assert alone == "python -m pytest -rs -m alone tests"
+    assert done.stdout.splitlines()[-2:] == ["threads 1", "threads free"]
 
 
 @needs_make

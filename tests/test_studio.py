@@ -318,6 +318,7 @@ def test_another_photograph_is_for_the_next_run(studio):
     assert studio.desk.settings().content == "cat"
 
 
+@pytest.mark.alone
 def test_stop_stops_at_once_and_keeps_the_picture(studio):
     begin(studio, size=128)
     assert (studio.run.disabled, studio.stop.disabled) == (True, False)

@@ -9,9 +9,10 @@ import torch
 import nst_lessons as nst
 from benchmarks import words as benchmark
 from nst_lessons import cli, loading, words
-from nst_lessons.explorers.captions import as_code, stem
+from nst_lessons.explorers.captions import stem
+from nst_lessons.explorers.studio.code import as_code
 from nst_lessons.stylize import paint
-from nst_lessons.words import captions, lexicon, space
+from nst_lessons.words import captions, lexicon, space, tokens
 from nst_lessons.words.arrangement import TEXTURES, arrange
 from nst_lessons.words.colors import RAMPS, from_dark_to_light, shades
 from nst_lessons.words.marks import MARKS, SCALES
@@ -45,6 +46,27 @@ def test_a_word_stands_for_one_concept_and_every_concept_has_words_in_both_langu
         assert any(chinese) and not all(chinese), concept
         for form in forms:                                        # each is found again, alone
             assert words.tokenize(form) == ([form], []), form
+
+
+@pytest.mark.parametrize("text, known, unknown, stood_in", [
+    ("a blue watercolour", "a|blue|washes", "", "watercolour"), ("蓝色的水彩画", "蓝色|的|晕染", "", "水彩画"), ("素描，细密", "排线|细密", "", "素描"),
+    ("pencil sketch, pixel-art", "hatching|hatching|mosaic", "", "pencil|sketch|pixel art"), ("dark red and dark blue", "black|red|and|dark blue", "", "dark"),
+    ("Monet's water lilies", "monet|monet|green|blue", "", "water lilies"), ("彩虹的睡莲", "红|黄|蓝|的|莫奈|绿|蓝", "", "彩虹|睡莲"),
+    ("dark-brown dots", "black|brown|dots", "", "dark"), ("大理石的纹理", "的|纹理", "大理石", ""), ("大的石子，火车", "大|的|石子", "火车", ""),
+    ("neon comic, bright; 霓虹漫画", "", "neon|comic|bright|霓虹|漫画", ""), ("water and sketchy", "water|and", "sketchy", ""),
+])
+def test_what_was_not_taught_is_unknown_or_has_a_stand_in(text, known, unknown, stood_in):
+    split = lambda words: [*filter(None, words.split("|"))]
+    assert words.tokenize(text) == (split(known), split(unknown)) and [*tokens.stand_ins(text)] == split(stood_in)
+
+
+def test_stand_ins_are_of_our_words_and_no_pair_of_our_words_is_cut_otherwise():
+    assert not {*tokens.STAND_INS, *tokens.OTHERS} & words.CONCEPT_OF.keys()
+    assert all(lexicon.CONCEPT_OF.get(word, "filler:filler") != "filler:filler" for heard in tokens.STAND_INS.values() for word in heard)
+    ours, more = [word for word in words.CONCEPT_OF if ord(word[0]) > 0x2fff], [*tokens.STAND_INS, *tokens.OTHERS]
+    pairs = {before + after for one in more for k in range(1, len(one))
+             for before in ours if before.endswith(one[:k]) for after in ours if after.startswith(one[k:])}
+    assert pairs and all(words.tokenize(pair)[1] == [] and not tokens.stand_ins(pair) for pair in pairs)
 
 
 def test_a_misspelled_word_is_guessed():
@@ -189,6 +211,8 @@ def test_unknown_words_are_named_not_swallowed():
     told = target.told()
     assert "our own encoder, offline" in told and "'swirlin' (did you mean 'swirling'?)" in told and "'cyberpunk'" in told and "'猫'" in told
     assert "\n" not in told and "not understood" not in words.style_from_words("dots").told()
+    assert "; '水彩' taken as '晕染'; 'rainbow' taken as 'red yellow blue'; not understood and left out: '大理石'" in \
+        words.style_from_words("水彩 rainbow 大理石").told()
     for text in ("", "the style of", "cyberpunk", "的"):
         with pytest.raises(ValueError, match="says what it should look like"):
             words.style_from_words(text)
@@ -271,7 +295,7 @@ def test_words_on_the_command_line(tmp_path, monkeypatch, capsys):
 def test_words_as_code_to_copy():
     settings = nst.Settings(content="cat", words="梵高风格, thick", size=48, steps=2, alpha=0.1, beta=1, gamma=0.1)
     code = as_code(settings)
-    assert 'words="梵高风格, thick"' in code and stem(settings) == "cat_梵高风格-thick"
+    assert "words='梵高风格, thick'" in code and stem(settings) == "cat_梵高风格-thick"
     found = {}
     exec(code.replace("nst.save_image(", "found.update(done=True); ("), {"found": found})
     assert found == {"done": True} and json.loads(settings.to_json())["words"] == "梵高风格, thick"

@@ -1,5 +1,8 @@
 """Lesson 15 with CLIP: its losses on a tiny model of open_clip with random weights, against loops and finite differences; what cannot be had is told."""
+import http.server
 import math
+import socket
+import threading
 
 import pytest
 import torch
@@ -11,6 +14,7 @@ from nst_lessons.stylize import paint
 from nst_lessons.words import clip
 
 open_clip = pytest.importorskip("open_clip")
+constants = pytest.importorskip("huggingface_hub").constants
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +143,55 @@ def test_what_is_not_there_is_told_and_what_works_instead(name, says):
     with pytest.raises(loading.WeightsError, match=says) as caught:
         words.style_from_words("red", clip=name)
     assert "without clip=… our own encoder" in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["refused", "no such name", "silent"])
+def test_without_network_one_line_comes_soon(monkeypatch, tmp_path, kind):
+    """huggingface_hub alone would try for 46 s."""
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        if kind == "silent":
+            deaf.listen()                                          # and never accepts
+        there = "http://nowhere.invalid" if kind == "no such name" else f"http://127.0.0.1:{deaf.getsockname()[1]}"
+        monkeypatch.setattr(constants, "ENDPOINT", there)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+        monkeypatch.setattr(clip, "_PATIENCE", 0.5)
+        monkeypatch.setattr(open_clip, "create_model", lambda *_, **__: pytest.fail("a download was begun"))
+        with pytest.raises(loading.WeightsError, match=f"{there} does not answer: .+; without clip=… our own encoder needs none") as caught:
+            clip.load_clip("ViT-B-32")
+        assert "\n" not in str(caught.value)
+
+
+def test_any_answer_of_the_hub_will_do(monkeypatch):
+    with http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler) as hub:              # 501: it knows no HEAD
+        monkeypatch.setattr(hub.RequestHandlerClass, "log_message", lambda *_: None)
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{hub.server_port}")
+        answers = threading.Thread(target=hub.handle_request)
+        answers.start()
+        clip._knock()
+        answers.join(10)
+
+
+def test_where_the_hub_answers_or_weights_are_on_disk_open_clip_is_asked(monkeypatch, tmp_path):
+    knocks, asked = [], []
+    monkeypatch.setattr(clip, "_knock", lambda: knocks.append(1))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(open_clip, "create_model", lambda model, pretrained: asked.append((model, pretrained)) or pytest.fail("far enough"))
+    repository, files = clip._on_hub("ViT-B-32", "laion2b_s34b_b79k")
+    for seen in (1, 1):
+        with pytest.raises(pytest.fail.Exception):
+            clip.load_clip("ViT-B-32")
+        assert asked.pop() == ("ViT-B-32", "laion2b_s34b_b79k") and len(knocks) == seen
+        kept = tmp_path / f"models--{repository.replace('/', '--')}"
+        (kept / "refs").mkdir(parents=True, exist_ok=True)
+        (kept / "refs/main").write_text("abc")
+        (kept / "snapshots/abc").mkdir(parents=True, exist_ok=True)
+        (kept / "snapshots/abc" / files[0]).write_bytes(b"weights")
+
+
+def test_a_model_without_weights_is_told():
+    with pytest.raises(loading.WeightsError, match="no weights of convnext_tiny; ViT-B-32"):
+        clip.load_clip("convnext_tiny")
 
 
 def test_a_damaged_file_is_told_in_one_line(tmp_path):

@@ -11,6 +11,7 @@ those lines stand in the learner's notebook only, and there the solution's lines
 import os
 import re
 import sys
+import tomllib
 from pathlib import Path
 
 import jupytext
@@ -23,21 +24,54 @@ KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 SOLUTION, FAULTY = (re.compile(rf"^([ \t]*)### BEGIN {word}(?: \d+)?\n(.*?)^[ \t]*### END {word}[ \t]*(?:\n|\Z)", re.MULTILINE | re.DOTALL)
                     for word in ("SOLUTION", "FAULTY"))
 
+# Where the course is published: `Repository` of [project.urls] in pyproject.toml. Once it is said there, `make notebooks` puts links to
+# Colab and Binder under each title, and this cell below it. As words: a badge's picture would be fetched from another host by every reader.
+REPOSITORY = tomllib.loads((NOTEBOOKS.parent / "pyproject.toml").read_text())["project"].get("urls", {}).get("Repository")
+ON_COLAB = """# On Colab this installs the course; anywhere else it does nothing.
+import sys
 
-def build(source, solved=False):
-    """The notebook of one percent script, not executed; the same script always gives the same cells and ids."""
+if "google.colab" in sys.modules:
+    from google.colab import output
+    get_ipython().run_line_magic("pip", "install -q 'nst_lessons[lab] @ "
+                                 "git+{repository}'")
+    output.enable_custom_widget_manager()                       # for lesson 13's canvas"""
+
+
+def read(source):
+    """The notebook of one percent script as its author wrote it, markers and all; the same script always gives the same cells and ids."""
     notebook = jupytext.read(source, fmt="py:percent")
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     for number, cell in enumerate(notebook.cells):
         cell.id = f"cell-{number:02d}"                      # random ids would change the file at every build
         cell.metadata.pop("lines_to_next_cell", None)       # jupytext's note to itself
+    return notebook
+
+
+def build(source, solved=False):
+    """What learners open, or the solved twin, not executed."""
+    notebook = read(source)
+    for number, cell in enumerate(notebook.cells):
         if cell.cell_type == "code":
             _solve(cell) if solved else _stub(cell)
         if re.search(r"### .*(SOLUTION|FAULTY)", cell.source):
             sys.exit(f"{Path(source).name}, cell {number}: a SOLUTION or FAULTY marker without its partner, inside another pair, "
                      "or in a cell that is no exercise")
+    if REPOSITORY and Path(source).resolve().parent == SOURCES:          # no other script has an address there
+        _doors(notebook, f"notebooks/{'solutions/' if solved else ''}{Path(source).stem}.ipynb")
     return notebook
+
+
+def _doors(notebook, path):
+    """Colab's and Binder's addresses of the notebook at `path` in the repository, and what Colab must install first."""
+    found = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git|/)?", REPOSITORY)
+    if not found:
+        sys.exit(f"pyproject.toml: Repository is {REPOSITORY!r}; Colab's and Binder's links want https://github.com/OWNER/NAME")
+    colab = f"https://colab.research.google.com/github/{found[1]}/blob/main/{path}"
+    binder = f"https://mybinder.org/v2/gh/{found[1]}/main?urlpath=lab/tree/{path}"
+    notebook.cells[0].source += f"\n\nOpen in [Colab]({colab}) · [Binder]({binder})"
+    cell = nbformat.v4.new_code_cell(ON_COLAB.format(repository=f"https://github.com/{found[1]}"), id="colab")
+    notebook.cells.insert(1, cell)
 
 
 def exercises(notebook):

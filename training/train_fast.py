@@ -43,19 +43,25 @@ def sheet(net, pictures):
     return torch.cat([torch.cat([framed(picture) for picture in row], 3) for row in rows], 2)
 
 
-def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def options(about, name, minutes):
+    """The command line of a script that makes weights/NAME.safetensors: what each such script is asked, for it to add its own."""
+    p = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--shared", type=pathlib.Path, default=ROOT.parent / "shared")
-    p.add_argument("--folder", type=pathlib.Path, default=ROOT / "training/runs/fast")
-    p.add_argument("--out", type=pathlib.Path, default=ROOT / "nst_lessons/weights/fast.safetensors")
-    p.add_argument("--minutes", type=float, default=80)
+    p.add_argument("--folder", type=pathlib.Path, default=ROOT / "training/runs" / name)
+    p.add_argument("--out", type=pathlib.Path, default=ROOT / f"nst_lessons/weights/{name}.safetensors")
+    p.add_argument("--minutes", type=float, default=minutes)
     p.add_argument("--export-every", type=float, default=5, help="minutes")
+    p.add_argument("--batch", type=int, default=4)
+    return p
+
+
+def main():
+    p = options(__doc__, "fast", minutes=80)
     p.add_argument("--styles", nargs="+", default=STYLES)
     p.add_argument("--style-size", type=int, default=STYLE_SIZE, help="longer side of the paintings in px: larger strokes at more")
     p.add_argument("--alpha", type=float, nargs=2, default=[0.2, 0.05], help="weight of content, from … to")
     p.add_argument("--gamma", type=float, default=0.3)
     p.add_argument("--lr", type=float, default=0.015)
-    p.add_argument("--batch", type=int, default=4)
     p.add_argument("--sizes", type=int, nargs="+", default=[96, 128, 192])
     a = p.parse_args()
     if "RANK" in os.environ:                                                 # torchrun

@@ -7,7 +7,6 @@ counts, which is cheap; later `tiny` looks at both, and the student must come ne
 teacher's picture as its content. Every few minutes the average of the weights is written out, with a sheet: photographs that were
 never shown, each in every style, the teacher's picture above the student's.
 """
-import argparse
 import pathlib
 import sys
 
@@ -19,7 +18,7 @@ import nst_lessons as nst                                                    # n
 from nst_lessons.fast import STYLE_SIZE, load_fast                           # noqa: E402
 from nst_lessons.fast.train import drive                                     # noqa: E402
 from nst_lessons.mobile import DistillTrainer, save_mobile                   # noqa: E402
-from train_fast import photographs                                           # noqa: E402
+from train_fast import options, photographs                                  # noqa: E402
 
 
 @torch.no_grad()
@@ -30,19 +29,13 @@ def sheet(nets, pictures):
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--shared", type=pathlib.Path, default=ROOT.parent / "shared")
-    p.add_argument("--folder", type=pathlib.Path, default=ROOT / "training/runs/mobile")
-    p.add_argument("--out", type=pathlib.Path, default=ROOT / "nst_lessons/weights/mobile.safetensors")
+    p = options(__doc__, "mobile", minutes=40)
     p.add_argument("--teacher", type=pathlib.Path, help="network to learn from (default: the shipped one-pass network)")
-    p.add_argument("--minutes", type=float, default=40)
-    p.add_argument("--export-every", type=float, default=5, help="minutes")
     p.add_argument("--alpha", type=float, nargs=2, default=[0.4, 0.2], help="weight of content, from … to")
     p.add_argument("--picture", type=float, nargs=2, default=[10.0, 3.0], help="weight of the pixels' difference, from … to")
     p.add_argument("--copying", type=float, default=0.2, help="share of the time in which pixels alone count")
     p.add_argument("--gamma", type=float, default=0.3)
     p.add_argument("--lr", type=float, default=0.015)
-    p.add_argument("--batch", type=int, default=4)
     p.add_argument("--sizes", type=int, nargs="+", default=[96, 128, 128])
     a = p.parse_args()
     a.folder.mkdir(parents=True, exist_ok=True)

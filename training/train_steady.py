@@ -6,7 +6,6 @@ It begins with the shipped one-pass network. Each crop of a photograph is painte
 and with other noise. Its motion was made here, so the exact flow is known; the second picture is held against the first one,
 warped, beside lesson 08's losses of style and content. Every few minutes the average of the weights is written out.
 """
-import argparse
 import pathlib
 import sys
 
@@ -17,21 +16,15 @@ import nst_lessons as nst                                                    # n
 from nst_lessons.fast import STYLE_SIZE, load_fast, save_fast                # noqa: E402
 from nst_lessons.fast.train import drive                                     # noqa: E402
 from nst_lessons.video.steady import SteadyTrainer                           # noqa: E402
-from train_fast import photographs                                           # noqa: E402
+from train_fast import options, photographs                                  # noqa: E402
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--shared", type=pathlib.Path, default=ROOT.parent / "shared")
-    p.add_argument("--folder", type=pathlib.Path, default=ROOT / "training/runs/steady")
-    p.add_argument("--out", type=pathlib.Path, default=ROOT / "nst_lessons/weights/steady.safetensors")
+    p = options(__doc__, "steady", minutes=38)
     p.add_argument("--begin", type=pathlib.Path, help="network to begin with (default: the shipped one-pass network)")
-    p.add_argument("--minutes", type=float, default=38)
-    p.add_argument("--export-every", type=float, default=5, help="minutes")
     p.add_argument("--temporal", type=float, default=12.0, help="weight of the temporal loss")
     p.add_argument("--alpha", type=float, default=0.05, help="weight of content")
     p.add_argument("--lr", type=float, default=0.003)
-    p.add_argument("--batch", type=int, default=4)
     p.add_argument("--sizes", type=int, nargs="+", default=[128, 160])
     p.add_argument("--fp32", action="store_true", help="no bfloat16: for processors that are slow in it")
     a = p.parse_args()

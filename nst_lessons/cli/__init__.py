@@ -10,11 +10,11 @@ _OPEN = {"--preserve-color": ("luminance", "match"), "--distributed": ()}     # 
 
 def main(argv=None):
     """Runs one command; returns the exit status: 0 good, 2 bad input (one line says what), 130 interrupted."""
-    from . import any_style, check, export, fast, learn_style, samples, stylize, sweep, video
+    from . import any_style, check, export, fast, lab, learn_style, samples, stylize, sweep, video
     parser = argparse.ArgumentParser(prog="nst-lessons", description="Neural style transfer, lesson by lesson.")
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for command in (stylize, sweep, fast, any_style, learn_style, video, export, samples, check):
+    for command in (stylize, sweep, fast, any_style, learn_style, video, export, samples, lab, check):
         command.add(commands)
     line = sys.argv[1:] if argv is None else list(argv)
     args, left = parser.parse_known_args(_pictures_first(line))

@@ -180,7 +180,10 @@ def _settings(args, size=_SIZE):
     style = args.style[0] if len(args.style) == 1 else args.style or None
     if (style is None) == (getattr(args, "words", None) is None):
         raise ValueError("give one of both: a painting (STYLE), or a description (--words 'thick blue and yellow strokes')")
-    return Settings.of(**{"size": size} | said | {"style": style})
+    settings = Settings.of(**{"size": size} | said | {"style": style})
+    if "feather" in said and not settings.untouched and "untouched" not in dict(getattr(args, "grid", ())):
+        raise ValueError("--feather says how softly the painted part begins where the rest stays untouched: add --untouched, or leave it out")
+    return settings
 
 
 def _check_output(output, settings):

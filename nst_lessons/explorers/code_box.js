@@ -3,7 +3,7 @@
 function render({ model, el }) {
   const [box, text, button, close] = ["div", "pre", "button", "button"].map((name) => document.createElement(name));
   box.style.cssText = "position: relative; border: 1px solid var(--jp-border-color2, #e0e0e0); border-radius: 4px; max-width: 860px";
-  text.style.cssText = "margin: 0; padding: 40px 12px 10px; overflow-x: auto; font-size: 13px; line-height: 1.45; color: var(--jp-ui-font-color1, #212121); background: none";
+  text.style.cssText = "margin: 0; padding: 40px 12px 10px; overflow-x: auto; font-family: var(--jp-code-font-family, monospace); font-size: 13px; line-height: 1.45; color: var(--jp-ui-font-color1, #212121); background: none";
   text.tabIndex = 0;
   text.setAttribute("aria-label", "the code of a picture");
   for (const [one, right] of [[button, 84], [close, 6]]) {

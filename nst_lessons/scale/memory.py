@@ -86,8 +86,7 @@ def bytes_per_pixel(objective):
             acts = features(image, layers)
         for act in acts.values():                                          # they are kept by Gram matrices
             keep(act)
-        copies = len(getattr(objective, "masks", ()))                      # lesson 13: one for each region
-        guided = copies * sum(acts[layer].nbytes for layer in objective.style_layers)
+        guided = len(objective.masks) * sum(acts[layer].nbytes for layer in objective.style_layers)      # lesson 13: a copy for each
         kept.append(sum(storages.values()) + guided)
         targets.append(sum(acts[layer].nbytes for layer in content_layers))
     more = _TRIAL[1] ** 2 - _TRIAL[0] ** 2

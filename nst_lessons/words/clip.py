@@ -21,6 +21,7 @@ THRESHOLD = 0.7                               # a crop whose loss is under it ha
 SOURCE = "a photo"
 PROMPTS = ("{}", "a painting of {}", "a picture in the style of {}", "an artwork with {}")
 _KNOWN = {"ViT-B-32": "laion2b_s34b_b79k", "RN50": "openai", "ViT-B-16": "laion2b_s34b_b88k"}
+_PATIENCE = 5                                 # s, for the hub's first answer
 
 
 def directional_loss(pictures, photo, text, source):
@@ -170,17 +171,33 @@ def _open_clip():
     return open_clip
 
 
-def _on_disk(name):
+def _on_disk(name, version=None):
     """True where open_clip's weights of this model were downloaded before."""
     try:
-        open_clip = _open_clip()
+        repository, files = _on_hub(name, version or _KNOWN[name])
         from huggingface_hub import try_to_load_from_cache
     except ModuleNotFoundError:
         return False
-    about = open_clip.get_pretrained_cfg(name, _KNOWN[name])
-    repository = (about.get("hf_hub") or "").strip("/")
-    return bool(repository) and any(isinstance(try_to_load_from_cache(repository, file), str)
-                                    for file in ("open_clip_model.safetensors", "open_clip_pytorch_model.bin"))
+    return any(isinstance(try_to_load_from_cache(repository, one), str) for one in files)
+
+
+def _on_hub(name, version):
+    """(repository, files that open_clip asks for); no files where the weights come from elsewhere."""
+    where = _open_clip().get_pretrained_cfg(name, version).get("hf_hub") or ""               # "owner/model/" or "owner/model/file"
+    repository, _, file = where.rpartition("/")
+    if not where:
+        return repository, []
+    return repository, [f"{pathlib.Path(file).stem}.safetensors", file] if file else ["open_clip_model.safetensors", "open_clip_pytorch_model.bin"]
+
+
+def _knock():
+    """Raises OSError soon where the hub of the weights does not answer: huggingface_hub itself would go on for 23 s with each file."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session
+    try:
+        get_session().head(constants.ENDPOINT, timeout=_PATIENCE)            # any answer will do; proxies are those of the download
+    except Exception as error:                                               # of requests or httpx, as the hub's version has it
+        raise OSError(f"{constants.ENDPOINT} does not answer: {error}") from error
 
 
 @contextlib.contextmanager
@@ -211,10 +228,14 @@ def load_clip(name):
                            "; without clip=… our own encoder does it")
     if here and not path.is_file():
         raise WeightsError(f"no weights file {name!r}; without clip=… our own encoder needs none")
-    versions = open_clip.list_pretrained_tags_by_model(model)
+    versions = [_KNOWN[model]] if model in _KNOWN else open_clip.list_pretrained_tags_by_model(model)
+    if not here and not versions:
+        raise WeightsError(f"open_clip has no weights of {model}; {', '.join(_KNOWN)} are usual ones; without clip=… our own encoder needs none")
     try:
         with _quiet():
-            network = open_clip.create_model(model, pretrained=str(path) if here else _KNOWN.get(model) or versions[0])
+            if not here and _on_hub(model, versions[0])[1] and not _on_disk(model, versions[0]):
+                _knock()
+            network = open_clip.create_model(model, pretrained=str(path) if here else versions[0])
     except Exception as error:                                     # what download and reading raise: HTTP, OS, RuntimeError, pickle, …
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise WeightsError(f"the weights of {model} cannot be had ({first}); without clip=… our own encoder needs none") from error

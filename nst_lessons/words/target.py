@@ -9,7 +9,7 @@ from .encoder import load_words
 from .lexicon import CONCEPT_OF
 from .recipe import Recipe
 from .space import SIDE
-from .tokens import nearest, tokenize
+from .tokens import nearest, stand_ins, tokenize
 
 SHARE = 0.5              # weight of the predicted tables in a painting; the study's own have 1
 _loaded = functools.cache(load_words)
@@ -36,6 +36,7 @@ class WordsTarget:
         """One line: which encoder ran, what it understood, and what it did not."""
         guesses = [f"{word!r}" + (f" (did you mean {close!r}?)" if (close := nearest(word)) else "") for word in self.unknown]
         line = f"words, by our own encoder, offline: {self.recipe}"
+        line += "".join(f"; {said!r} taken as {' '.join(heard)!r}" for said, heard in stand_ins(self.text).items())
         return line + (f"; not understood and left out: {', '.join(guesses)}" if guesses else "")
 
     def terms(self, objective, share=1.0):
