@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from .lesson06_sum import is_the_same_sum
 from .vgg import stages
-from .verdict import Wrong, attempt, differentiable, same
+from .verdict import Wrong, attempt, differentiable, same, seeded
 
 _LINE_SEARCH = 25                                                            # evaluations that one line search may take in torch
 
@@ -19,7 +19,7 @@ def size_of(picture):
 
 
 def _some(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(*shape, generator=seeded(seed))
 
 
 def each(message, *slips):

@@ -8,12 +8,12 @@ from torch.nn import functional as F
 from ..images import load_image, to_pil
 from .faults import each, size_of
 from .vgg import MEAN, STD
-from .verdict import Wrong, attempt, same
+from .verdict import Wrong, attempt, same, seeded
 
 
 def _smooth(height, width, seed=0):
     """A smooth color picture [1, 3, H, W] of whole bytes over 255, no channel like another."""
-    coarse = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(seed)) * torch.tensor([0.9, 0.7, 0.5]).view(1, 3, 1, 1)
+    coarse = torch.rand(1, 3, 4, 4, generator=seeded(seed)) * torch.tensor([0.9, 0.7, 0.5]).view(1, 3, 1, 1)
     picture = F.interpolate(coarse + torch.tensor([0.05, 0.15, 0.4]).view(1, 3, 1, 1), (height, width), mode="bilinear")
     return (picture * 255).round() / 255
 

@@ -8,14 +8,14 @@ from torch.nn import functional as F
 
 from ..images import IMAGENET_MEAN, IMAGENET_STD
 from ..images import normalize as _forth
-from .verdict import Wrong, differentiable, exercise, same, untouched
+from .verdict import Wrong, differentiable, exercise, same, seeded, untouched
 
 _ODD = [0.2, 0.45, 0.7, 0.9], [0.5, 0.15, 0.3, 0.8]               # no network's: whoever uses ImageNet's numbers is seen
 
 
 def _some(*shape, seed=0):
     """Pixels in [0, 1]."""
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+    return torch.rand(*shape, generator=seeded(seed))
 
 
 def _each(images, mean, std, rule):
@@ -114,7 +114,7 @@ def check_denormalize(denormalize):
     """Tries denormalize(image [B, C, H, W], mean, std) → x · std + mean, clamped to [0, 1]."""
     for shape in [(2, 3, 4, 5), (1, 4, 3, 4), (2, 2, 3, 5), (1, 3, 3, 6)]:
         mean, std = _ODD[0][:shape[1]], _ODD[1][:shape[1]]
-        painted = 3 * torch.randn(*shape, generator=torch.Generator().manual_seed(sum(shape)))
+        painted = 3 * torch.randn(*shape, generator=seeded(sum(shape)))
         back = lambda x, m, s: x * s + m
         by = functools.partial(_each, painted, mean, std)
         wild = by(back)

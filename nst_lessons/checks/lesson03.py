@@ -2,7 +2,7 @@
 import torch
 from torch.overrides import TorchFunctionMode
 
-from .verdict import Wrong, attempt, differentiable, exercise, same, untouched
+from .verdict import Wrong, attempt, differentiable, exercise, same, seeded, untouched
 
 
 def _by_loop(act):
@@ -18,7 +18,7 @@ def _by_loop(act):
 
 def _some(*shape, seed=0):
     """Activations as after a ReLU: random, none negative."""
-    return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+    return torch.rand(*shape, generator=seeded(seed))
 
 
 def _told(crashes, function, *args):

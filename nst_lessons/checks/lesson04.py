@@ -1,12 +1,12 @@
 """Lesson 04: content and TV inside a mask, and style over several layers. The oracles are loops. (4.4: `lesson04_gradient`.)"""
 import torch
 
-from .verdict import Wrong, differentiable, exercise, same, untouched
+from .verdict import Wrong, differentiable, exercise, same, seeded, untouched
 
 
 def some(*shape, seed=0, most=3.0):
     """Activations as after a ReLU: random, none negative."""
-    return most * torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
+    return most * torch.rand(*shape, generator=seeded(seed))
 
 
 def plain_gram(act):

@@ -3,7 +3,7 @@ import itertools
 
 import torch
 
-from .verdict import Wrong, attempt, exercise, same, untouched
+from .verdict import Wrong, attempt, exercise, same, seeded, untouched
 
 # --- 5.1 -------------------------------------------------------------------------------------------------------------
 
@@ -116,7 +116,7 @@ def check_adam_step(adam_step):
             raise Wrong(f"three tensors are wanted, x, m, v; your function returns {type(out).__name__}")
         return tuple(out)
 
-    generator = torch.Generator().manual_seed(5)
+    generator = seeded(5)
     start = torch.rand(2, 3, 4, 5, generator=generator)
     gradients = [scale * torch.randn(2, 3, 4, 5, generator=generator) for scale in (1, 3, 0.2, 1)]
     for g in gradients:
@@ -195,11 +195,23 @@ _CASES = [
 ]
 
 
+def _some_cases(count=8):
+    """More of them, random and none of them a close call: in half of them the loss has converged."""
+    random, found = seeded(53), {True: [], False: []}
+    while min(map(len, found.values())) < count // 2:
+        losses = (0.2 + torch.rand(int(torch.randint(5, 12, (), generator=random)), generator=random)).tolist()
+        window, tolerance = int(torch.randint(1, 5, (), generator=random)), 0.1 + 0.4 * float(torch.rand((), generator=random))
+        if _converged(losses, 0.99 * tolerance, window) == _converged(losses, 1.01 * tolerance, window):
+            found[_converged(losses, tolerance, window)].append((losses, tolerance, window))
+    mixed = found[True][:count // 2] + found[False][:count // 2]
+    return [mixed[k] for k in torch.randperm(count, generator=random)]
+
+
 @exercise("5.3", "it says so neither too early nor too late, whatever the size of the loss.")
 def check_has_converged(has_converged):
     """Tries has_converged(losses, tolerance, window) → bool on lists whose answers are known."""
-    answers = []
-    for losses, tolerance, window in _CASES:
+    cases, answers = _CASES + _some_cases(), []
+    for losses, tolerance, window in cases:
         given = list(losses)
         answer = attempt(has_converged, given, tolerance, window, on=f"{len(losses)} losses and a window of {window}")
         if given != losses:
@@ -207,15 +219,15 @@ def check_has_converged(has_converged):
         if answer is None:
             raise Wrong("your function returns None: does every path of it `return` True or False?")
         answers.append(bool(answer))
-    truths = [_converged(*case) for case in _CASES]
+    truths = [_converged(*case) for case in cases]
     if answers == truths:
         if attempt(has_converged, [2.0] * 30) is None or not has_converged([2.0] * 30):
             raise Wrong("tolerance=1e-4 and window=20 are wanted as default values")
         return
     for message, slip in _CONVERGED_SLIPS:
-        if answers == [bool(slip(*case)) for case in _CASES]:
+        if answers == [bool(slip(*case)) for case in cases]:
             raise Wrong(message)
-    losses, tolerance, window = next(case for case, answer, truth in zip(_CASES, answers, truths) if answer != truth)
+    losses, tolerance, window = next(case for case, answer, truth in zip(cases, answers, truths) if answer != truth)
     shown = ", ".join(f"{loss:.4g}" for loss in losses[-6:])
     raise Wrong(f"for the losses [{'…, ' if len(losses) > 6 else ''}{shown}] with tolerance={tolerance:g} and window={window} "
                 f"right would be {_converged(losses, tolerance, window)}")

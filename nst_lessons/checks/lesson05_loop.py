@@ -6,7 +6,7 @@ import torch
 
 from ..losses import Terms
 from ..optimize import optimize
-from .verdict import Wrong, attempt, exercise
+from .verdict import Wrong, attempt, exercise, seeded
 
 _BUDGET = 14
 
@@ -15,7 +15,7 @@ class _Watched:
     """An objective, ½ Σ c (pixel − goal)², that notes every picture it is asked about; its goal lies partly outside [0, 1]."""
 
     def __init__(self, shape, budget=math.inf):
-        self.goal = torch.rand(shape, generator=torch.Generator().manual_seed(7)) * 2.4 - 0.7
+        self.goal = torch.rand(shape, generator=seeded(7)) * 2.4 - 0.7
         self.curvature = torch.linspace(1, 30, self.goal.numel()).view(shape)
         self.budget, self.seen = budget, []
 
@@ -88,7 +88,7 @@ def _described(item):
 def check_frugal_loop(loop):
     """Tries loop(start, objective, method, evaluations, lr), a generator of (evaluations, loss, picture), against `nst.optimize`."""
     for method, lr in (("adam", None), ("adam", 0.1), ("lbfgs", None)):
-        start = torch.rand(1, 3, 4, 5, generator=torch.Generator().manual_seed(3))
+        start = torch.rand(1, 3, 4, 5, generator=seeded(3))
         kept = start.clone()
         objective = _Watched(start.shape, _BUDGET)
         items = _course(loop, start, objective, method, lr)

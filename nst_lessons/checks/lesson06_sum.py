@@ -3,7 +3,7 @@ import itertools
 
 import torch
 
-from .verdict import Wrong, attempt, same
+from .verdict import Wrong, attempt, same, seeded
 
 _PARTS = ["ALPHA", "BETA", "GAMMA", "STYLE", "content_loss", "gram", "listen", "style_loss", "tv_loss"]
 
@@ -17,7 +17,7 @@ def is_the_same_sum(make_total, content, painting):
     missing = [name for name in _PARTS if name not in parts]
     if missing:
         raise Wrong(f"the program has no {', '.join(missing)}: run the cells above first")
-    picture = torch.randn(content.shape, generator=torch.Generator().manual_seed(3)).requires_grad_()
+    picture = torch.randn(content.shape, generator=seeded(3)).requires_grad_()
     found = attempt(make_total(content, painting), picture)
     pieces = _pieces(parts, content, painting, picture)
     truth = sum(pieces.values())

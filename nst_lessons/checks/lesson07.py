@@ -6,10 +6,16 @@ import math
 import torch
 from torch.nn import functional as F
 
-from .verdict import Wrong, attempt, differentiable, exercise, same, untouched
+from .verdict import Wrong, attempt, differentiable, exercise, same, seeded, untouched
 
 _GRIDS = [{"alpha": [0.03, 0.3]}, {"alpha": [0.03, 0.3, 3.0], "steps": [20, 60]},
           {"statistic": ["gram", "sliced"], "style_layers": [["relu1_1"], ["relu1_1", "relu2_1"]], "steps": [20, 60, 90]}]
+
+
+def _some_grid():
+    """Three names with one to three values each, whole numbers."""
+    counts, values = torch.randint(1, 4, (3,), generator=seeded(71)), torch.randint(10, 1000, (3, 3), generator=seeded(72))
+    return {f"knob_{row[0]}_{number}": row[:count] for number, (row, count) in enumerate(zip(values.tolist(), counts.tolist()))}
 
 
 def _nested(grid):
@@ -23,7 +29,7 @@ def _nested(grid):
 @exercise("7.1", "every combination once, the last name changing fastest, and each a dictionary of its own.")
 def check_combinations(combinations):
     """Tries combinations({name: [values]}) → [{name: value, …}, …] with one, two and three names."""
-    for kept in _GRIDS:
+    for kept in [*_GRIDS, _some_grid()]:
         grid, truth = copy.deepcopy(kept), _nested(kept)                # what the function gets may be spoiled, the next call's must not be
         found = _found(combinations, grid)
         if grid != kept:
@@ -88,7 +94,7 @@ def _name_the_slip(found, truth, grid):
 
 def _of_colors(mixing, shift, height, width, seed):
     """A soft picture [1, 3, H, W] whose colors vary together as `mixing` [3, 3] says, nothing outside [0, 1]."""
-    values = torch.rand(3, height * width, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) - 0.5
+    values = torch.rand(3, height * width, generator=seeded(seed), dtype=torch.float64) - 0.5
     return (torch.tensor(mixing, dtype=torch.float64) @ values + torch.tensor(shift, dtype=torch.float64)[:, None]).reshape(1, 3, height, width).float()
 
 
@@ -226,7 +232,7 @@ _CRASHES = {
 def check_sliced(sliced):
     """Tries sliced(act, target, directions) → [B], the mean squared difference, with target sorted, of the same and of other sizes."""
     for seed, (shape, count) in enumerate(itertools.product([(2, 3, 4, 5), (1, 4, 3, 3)], [None, 33, 7])):
-        generator = torch.Generator().manual_seed(seed)
+        generator = seeded(seed)
         act, directions = torch.rand(*shape, generator=generator), torch.linalg.qr(torch.randn(shape[1], shape[1], generator=generator)).Q[:, :2]
         target = (1.5 * torch.rand(1, 2, count or shape[2] * shape[3], generator=generator)).sort(dim=2).values
         mine, theirs = _slices(act, target, directions)
@@ -265,5 +271,5 @@ def check_sliced(sliced):
         ]
         same(untouched(sliced, act, target, directions, crashes=_CRASHES), truth, f"the distance of {list(shape)} from {target.shape[2]} values in each direction",
              [slip for slip in slips if slip[1].shape != truth.shape or not torch.allclose(slip[1], truth)])
-    act, directions = torch.rand(1, 3, 4, 4, generator=torch.Generator().manual_seed(9)), torch.eye(3)
+    act, directions = torch.rand(1, 3, 4, 4, generator=seeded(9)), torch.eye(3)
     differentiable(sliced, act, torch.rand(1, 3, 20).sort(dim=2).values, directions, what="your distance")

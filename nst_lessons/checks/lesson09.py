@@ -2,13 +2,13 @@
 import torch
 from torch.nn import functional as F
 
-from .verdict import Wrong, attempt, differentiable, exercise, same, untouched
+from .verdict import Wrong, attempt, differentiable, exercise, same, seeded, untouched
 
 _EPS = 1e-5
 
 
 def _some(*shape, seed=0, gain=1.0):
-    return gain * torch.randn(*shape, generator=torch.Generator().manual_seed(seed)) + 0.7 * gain
+    return gain * torch.randn(*shape, generator=seeded(seed)) + 0.7 * gain
 
 
 def _wrong(slips, truth, **near):

@@ -5,7 +5,7 @@ from torch.nn import functional as F
 
 from ..gram import gram_matrix
 from ..scale import cut
-from .verdict import Wrong, attempt, exercise, same
+from .verdict import Wrong, attempt, exercise, same, seeded
 
 # --- 10.1 --------------------------------------------------------------------------------------------------------------
 
@@ -19,7 +19,7 @@ def product(act):
 
 def _loud(shape, loudest):
     """Activations [B, C, H, W] in fp16, as after a ReLU: none negative, many of them zero."""
-    return (torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape))).clamp_min(0) * loudest).half()
+    return (torch.randn(shape, generator=seeded(sum(shape))).clamp_min(0) * loudest).half()
 
 
 def _alike(answer, slip):
@@ -71,7 +71,7 @@ class _Little(nn.Module):
     def __init__(self):
         super().__init__()
         self.shown = []
-        self.kernels = [torch.randn(out, into, 3, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(out + into)) / 3
+        self.kernels = [torch.randn(out, into, 3, 3, dtype=torch.float64, generator=seeded(out + into)) / 3
                         for out, into in [(4, 3), (5, 4), (5, 5)]]
 
     def forward(self, picture):
@@ -191,7 +191,7 @@ def _answered(gram, watched, picture, down, across):
 def check_gram_in_tiles(gram):
     """Tries gram(see, picture, down, across, stride) → [1, C, C], ÷ all positions; down, across: lists made by `cut`."""
     for height, width, tile in [(80, 112, 32), (48, 128, 64), (96, 48, 48)]:
-        picture = torch.rand(1, 3, height, width, dtype=torch.float64, generator=torch.Generator().manual_seed(height))
+        picture = torch.rand(1, 3, height, width, dtype=torch.float64, generator=seeded(height))
         down, across = cut(height, tile, MARGIN, STRIDE), cut(width, tile, MARGIN, STRIDE)
         watched, see = _Little(), _Little()
         answer = _answered(gram, watched, picture, down, across)

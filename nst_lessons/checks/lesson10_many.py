@@ -5,7 +5,7 @@ import torch
 
 from ..gram import gram_matrix
 from .lesson10 import product
-from .verdict import Wrong, attempt, exercise, same
+from .verdict import Wrong, attempt, exercise, same, seeded
 
 _PATIENCE = 2            # s that one process waits for the others
 _UNFAIR = "some pieces were looked at by several processes, or by none: pieces[rank::count] gives each to one"
@@ -119,7 +119,7 @@ def _loss_slips(pieces, count, target):
 def check_loss_of_many(loss):
     """Tries loss(rank, count, pieces, target, add_up) → [1]: ‖G − A‖² / ‖A‖² of all pieces together, by 1, 2 and 4 processes."""
     for count, widths in [(1, (3, 5)), (2, (3, 6, 2, 4, 7)), (4, (5, 3))]:
-        generator = torch.Generator().manual_seed(count)
+        generator = seeded(count)
         pieces = [torch.rand(1, 3, 4, width, generator=generator) for width in widths]
         target = gram_matrix(torch.rand(1, 3, 5, 5, generator=generator))
         found, seen, calls = _together(loss, count, pieces, target)

@@ -3,13 +3,13 @@ import math
 
 import torch
 
-from .verdict import Wrong, exercise, same, untouched
+from .verdict import Wrong, exercise, same, seeded, untouched
 
 _CONSISTENT, _SLACK = 0.01, 0.5                                            # Ruder et al. 2016, eq. 5
 
 
 def _some(*shape, seed=0, by=1.0):
-    return by * torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+    return by * torch.randn(*shape, generator=seeded(seed))
 
 
 def _read(image, flow):

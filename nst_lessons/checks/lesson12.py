@@ -5,11 +5,11 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from .lesson12_step import check_distill_step as check_distill_step
-from .verdict import Wrong, attempt, differentiable, exercise, same, untouched
+from .verdict import Wrong, attempt, differentiable, exercise, same, seeded, untouched
 
 
 def _some(*shape, seed=0, gain=1.0):
-    return gain * torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+    return gain * torch.randn(*shape, generator=seeded(seed))
 
 
 # --- 12.1 ------------------------------------------------------------------------------------------------------------

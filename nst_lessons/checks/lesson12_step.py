@@ -3,7 +3,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from .verdict import Wrong, exercise, same, untouched
+from .verdict import Wrong, exercise, same, seeded, untouched
 
 _RATE = 0.5
 
@@ -13,7 +13,7 @@ class _Painter(nn.Module):
 
     def __init__(self, seed):
         super().__init__()
-        random = torch.Generator().manual_seed(seed)
+        random = seeded(seed)
         self.conv, self.gradients = nn.Conv2d(3, 3, 3, padding=1), 0
         self.conv.weight.data = 0.4 * torch.randn(3, 3, 3, 3, generator=random)
         self.conv.bias.data = torch.randn(3, generator=random)
@@ -52,7 +52,7 @@ def _walk(distance=_mean_square, goal=lambda student, teacher, photo: teacher(ph
 
 
 def _photos():
-    return [torch.rand(2, 3, 6, 5, generator=torch.Generator().manual_seed(seed)) for seed in (3, 4)]
+    return [torch.rand(2, 3, 6, 5, generator=seeded(seed)) for seed in (3, 4)]
 
 
 def _step_slips():

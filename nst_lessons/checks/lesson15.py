@@ -3,11 +3,11 @@ import itertools
 
 import torch
 
-from .verdict import Wrong, differentiable, exercise, same, untouched
+from .verdict import Wrong, differentiable, exercise, same, seeded, untouched
 
 
 def _some(*shape, seed=0):
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+    return torch.randn(*shape, generator=seeded(seed))
 
 
 # --- 15.1 ------------------------------------------------------------------------------------------------------------
@@ -33,6 +33,10 @@ def check_cut(cut):
         if words != _WORDS:
             raise Wrong("your function changes the set of words that it is given")
     _compare(answers)
+    letters = sorted(set("".join(_WORDS) + "猫狗"))
+    mixed = "".join(letters[k] for k in torch.randint(len(letters), (40,), generator=seeded(151)).tolist())
+    if (answer := _pieces(cut, mixed, set(_WORDS))) != _cut(mixed):
+        raise Wrong(f"{mixed!r} is cut into {answer}; {_cut(mixed)} is right")
     if (answer := _pieces(cut, "abcab", {"ab", "abc"})) != ["abc", "ab"]:
         raise Wrong(f"other words than Chinese ones: of 'abcab' with the words ab and abc it makes {answer}, ['abc', 'ab'] is right")
     if _pieces(cut, "一二三四五六七", {"一二三四五六七"}) != ["一二三四五六七"]:

@@ -1,7 +1,26 @@
 """What all checks share: how an answer is tried, compared with the truth, and told why it is wrong."""
+import contextlib
 import functools
 
 import torch
+
+_numbers = 0              # which random cases the checks draw: 0, those that a learner meets
+
+
+def seeded(seed):
+    """The generator of a check's random case. Inside `other_numbers` it draws another case than a learner meets."""
+    return torch.Generator().manual_seed(seed + 1000 * _numbers)
+
+
+@contextlib.contextmanager
+def other_numbers(which):
+    """Inside, every check draws other random cases: `which` is 1, 2, …, or 0 for those that a learner meets."""
+    global _numbers
+    before, _numbers = _numbers, which
+    try:
+        yield
+    finally:
+        _numbers = before
 
 
 class Wrong(AssertionError):
@@ -75,6 +94,8 @@ def same(answer, truth, what="the answer", slips=(), rtol=1e-4, atol=1e-6):
         if not isinstance(answer, (int, float)) or truth.ndim:
             raise Wrong(f"{what} is a {type(answer).__name__}; a tensor of shape {_shape(truth)} is wanted")
         answer = torch.tensor(float(answer))
+    if type(answer) not in (torch.Tensor, torch.nn.Parameter):                # one of another class may say of itself that it is right
+        raise Wrong(f"{what} is a {type(answer).__name__}; a plain torch.Tensor is wanted")
     found = answer.detach().to(torch.float64)
     truth = truth.detach().to(torch.float64)
     near = functools.partial(torch.allclose, rtol=rtol, atol=atol)
