@@ -18,6 +18,7 @@ from classroom import accepts, knows_a_stub, refuses
 from nst_lessons import images
 from nst_lessons.checks import (Wrong, check_in_and_out, check_listen, check_losses, check_paint, check_program, check_total,
                                 vgg_features)
+from nst_lessons.checks.verdict import other_numbers
 from nst_lessons.checks.vgg import MEAN, STD, stages
 
 SOURCE = Path(__file__).resolve().parents[1] / "notebooks/source/06_debug_the_program.py"
@@ -93,6 +94,12 @@ def _statements(code):
 def test_the_solution_is_accepted(mended, number, capsys):
     examine(mended, number)
     assert capsys.readouterr().out.startswith(f"✓ Exercise {number}: ")
+
+
+def test_other_numbers_refuse_no_right_sum(mended, capsys):
+    with other_numbers(30):                      # there, 0.3 of the painting is as far from gray as the painting itself
+        check_total(mended["make_total"], mended["network"])
+    assert "✓" in capsys.readouterr().out
 
 
 def test_the_mended_program_paints(mended, capsys):

@@ -62,6 +62,12 @@ check_double(double)
 """
 
 
+def test_a_stub_is_called_by_what_is_asked_not_by_what_is_given(tmp_path):
+    source = tmp_path / "one.py"
+    source.write_text(EXERCISE.replace("def double(x):", "def given(x):\n    return x\n\n\ndef double(x):"))
+    assert builder.build(source).cells[0].source.endswith('raise NotImplementedError("Exercise 1.2: write double")')
+
+
 def test_solutions_become_stubs(tmp_path):
     source = tmp_path / "one.py"
     source.write_text(EXERCISE)

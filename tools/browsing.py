@@ -48,11 +48,18 @@ def lab(place, notebooks, settings=()):
     for notebook in notebooks:
         shutil.copy(notebook, folder)
     with _running(course.lab_command(folder, browser=False), folder, environ, place / "lab.log") as alive:
-        while not (told := list((place / "runtime").glob("jpserver-*.json"))):
+        while not (at := _told(place / "runtime")):
             alive()
-        at = json.loads(told[0].read_text())
         # Each notebook in a workspace of its own: the others' tabs do not come back.
         yield lambda name: f"{at['url']}lab/workspaces/{Path(name).stem}/tree/{name}?token={at['token']}", folder
+
+
+def _told(runtime):
+    """What JupyterLab writes about itself, {"url": …, "token": …}; None while it has not, or not all of it."""
+    try:
+        return next((json.loads(path.read_text()) for path in runtime.glob("jpserver-*.json")), None)
+    except json.JSONDecodeError:
+        return None
 
 
 @contextlib.contextmanager

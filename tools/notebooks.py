@@ -91,7 +91,8 @@ def _stub(cell):
         if FAULTY.search(cell.source):
             cell.source = FAULTY.sub(lambda match: match[2], SOLUTION.sub("", cell.source)).rstrip("\n")
         elif SOLUTION.search(cell.source):
-            name = re.search(r"^(?:def|class) (\w+)", cell.source, re.MULTILINE)[1]
+            asked = cell.source[:SOLUTION.search(cell.source).start()]               # what stands before it in the cell is given
+            name = re.findall(r"^(?:def|class) (\w+)", asked, re.MULTILINE)[-1]
             stub = f'raise NotImplementedError("Exercise {cell.metadata["exercise"]}: write {name}")\n'
             cell.source = SOLUTION.sub(lambda match: match[1] + stub, cell.source).rstrip("\n")
     if re.match(r"check_\w+\(", cell.source):

@@ -349,7 +349,7 @@ print("the picture's pixels shuffled   ", far(see(mix(starry)), A))
 
 # %% [markdown]
 # *Shuffled alike, nothing is lost. Shuffled each on its own, a channel still speaks as much as before, and most of a table says just that: so
-# 0.09 only, yet six times the sibling's distance. Without the means one sees what went: more than three quarters of what channels said* together.
+# 0.09 only, yet many times the sibling's distance. Without the means one sees what went: more than three quarters of what channels said* together.
 #
 # ## What to remember
 #

@@ -197,7 +197,7 @@ LossExplorer(content=content_loss, style=style_loss, tv=tv_loss)
 #
 # `nst.Objective` is a list of such terms. `scaling="gatys"` takes the formulas as they are: in a picture twice as wide and high,
 # content grows, style stays, and α asks too much. `"relative"` (the default) divides: content by ‖P‖², style by ‖A‖², TV by the number
-# of values. So α, β and γ keep their meaning. (Content does not grow fourfold, and TV falls: enlarged, neighbors are more alike.)
+# of values. So α, β and γ keep their meaning. (Content grows less than fourfold, and TV falls for each value: enlarged, neighbors are more alike.)
 
 # %%
 names = features.style_layers

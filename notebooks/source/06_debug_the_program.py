@@ -574,7 +574,7 @@ plots.show([planted(), planted(GAMMA=1e3 * GAMMA),
            ["as it is", "A", "B", "C"], columns=2)
 
 # %% [markdown]
-# *A smoothness, B colors, C layers.*
+# *A smoothness, B colors, C layers. (Before 6.3 is mended, C is the first picture again: that fault is still in.)*
 #
 # ## What to remember
 #

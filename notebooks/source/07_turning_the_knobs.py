@@ -286,7 +286,7 @@ check_sliced(sliced_wasserstein)
 #
 # ## With your own function
 #
-# Then choose `sliced`, the package's own: a cousin, which weighs each layer otherwise.
+# The explorer, with your 7.3. Then choose `sliced`, the package's own: a cousin, which weighs each layer otherwise.
 
 # %%
 def my_slices(act, style_act):
@@ -428,7 +428,7 @@ plots.show([cat, waves, last.image], ["photograph", "painting", "painted, unsort
 # | sorted | `statistic="sliced"` | whole distributions |
 # | pieces | `statistic="patches"` | the painting's own pieces |
 # | stroke | `style_scale` | size of the painting when measured |
-# | color | `preserve_color="match"` | the photograph's, before or after |
+# | color | `preserve_color="match"` | the photograph's; `"luminance"`: put back at the end |
 # | all | `nst.sweep(…)` | every combination |
 #
 # ## Before you go

@@ -408,7 +408,7 @@ print("own contrast left in, the style is a quarter further off:", errors[3] > 1
 # %% [markdown]
 # ## Before you go
 #
-# 1. AdaIN knows two numbers for each channel, a Gram matrix of C channels C². What can it not tell apart?
+# 1. AdaIN knows two numbers for each channel, a Gram matrix of C channels C². What can AdaIN not tell apart?
 # 2. Twice the size, both pictures: how many times larger is $A$?
 # 3. What would attention give if all keys were equal?
 #

@@ -274,7 +274,7 @@ print("style error, bf16 : fp32, between 0.7 and 1.4:", 0.7 < ratio < 1.4)
 plots.show([whole, in_bf16], ["float32", "bfloat16"])
 
 # %% [markdown]
-# *Not the same picture, but equally good ones. L-BFGS does not mind such noise.*
+# *Not the same picture, but one as good. L-BFGS does not mind such noise.*
 #
 # ## Exercise 10.2 · Gram over tiles
 # ●●○ · 10 minutes
@@ -459,7 +459,7 @@ plots.show([(one / one.quantile(0.99)).clamp(max=1) for one in maps], list(wrong
 
 # %% [markdown]
 # *Bright: wrong. Without margins, the seams. Windows that begin anywhere pool other pixels (only the first begins at 0). A tile's own loss
-# wants something else all over: no margin helps.*
+# wants something else, inside the tiles too: no margin helps.*
 #
 # ## What to remember
 #

@@ -336,7 +336,7 @@ check_temporal_loss(temporal_loss)
 # %% [markdown]
 # ## With your own functions
 #
-# Mask and loss are now yours. While one is a stub, the explorer says so. Take 0.5 out of your check, run it and this cell again, and look at the mask.
+# Mask and loss are now yours. While one is a stub, the explorer says so. Take the 0.5 out of your 11.2, run it and this cell again, and look at the mask.
 
 # %%
 films = {"each by itself": alone, "temporal term": held}

@@ -27,7 +27,7 @@ tiny = nst.Features("tiny")
 # ## A picture that poses the question
 #
 # What a network sees, it owes to labels: VGG-19 learned from more than a million photographs with the name of a thing on each, and `tiny` is its
-# pupil. Here are four painters: same loss, same number of evaluations, another network. One was never trained. One learned from these
+# pupil. Here are four painters: same loss, same number of evaluations, each with another network. One was never trained. One learned from these
 # two pictures only. One learned from 350 photographs without a single label. One is `tiny`.
 
 # %%
@@ -35,7 +35,7 @@ photo, style = (nst.load_image(name, size=144) for name in ("astronaut", "woodcu
 order = ["random", "patches", "selfsup", "tiny"]
 random.Random(5).shuffle(order)                           # so that you cannot know
 four = [nst.stylize(photo, style, backbone=name, steps=36) for name in order]
-plots.show(four, ["A", "B", "C", "D"], columns=2)
+plots.show([photo, style, *four], ["photograph", "painting", "A", "B", "C", "D"], columns=3)
 own = nst.style_error(photo, style, tiny)
 near = [nst.style_error(one, style, tiny) < own / 4 for one in four]
 print("at most a quarter of the photograph's style error:", dict(zip("ABCD", near)))
@@ -393,7 +393,7 @@ print("not whitened, at least a quarter more error:", raw > 1.25 * learned)
 #
 # ## An independent judge
 #
-# Style error as `tiny`'s teacher VGG-19 sees it (so it is partial); mean of two photographs, 160 px, 90 evaluations.
+# Style error as `tiny`'s teacher VGG-19 sees it (so it favors its pupil); mean of two photographs, 160 px, 90 evaluations.
 #
 # | network | seconds | van Gogh's Houses | Munch's Scream | `starry` |
 # |---|---|---|---|---|

@@ -40,10 +40,15 @@ class Watch:
 
 
 def pytest_collection_modifyitems(items):
-    """Marks what cannot run, rather than letting a fixture skip it: pytest tells of one file's marks in one line, if they have no others."""
-    if browsing.chromium() is None and not os.environ.get("NST_REQUIRE_BROWSER"):
-        for item in items:
-            if item.path.parent == Path(__file__).parent and "browser" in item.fixturenames:
+    """Marks what cannot run, rather than letting a fixture skip it: pytest tells of one file's skips in one line, if no mark stands in it.
+
+    So `alone` is said here, too: a browser, a server and a kernel are company enough.
+    """
+    skipped = browsing.chromium() is None and not os.environ.get("NST_REQUIRE_BROWSER")
+    for item in items:
+        if item.path.parent == Path(__file__).parent and "browser" in item.fixturenames:
+            item.add_marker(pytest.mark.alone)
+            if skipped:
                 item.add_marker(pytest.mark.skip(reason=MISSING))
 
 

@@ -20,7 +20,6 @@ from nst_lessons.images import read_settings, to_pil
 LESSON, PLAYGROUND = "01_pictures_as_tensors.ipynb", "playground.ipynb"
 ICONS = "() => [...document.fonts].some((face) => face.family.includes('Awesome') && face.status === 'loaded')"
 RUNS = 180               # s that all cells of a notebook may take; a machine may be busy with something else
-FORGOTTEN = 5            # s without a cell that was run: JupyterLab 4.6 forgets what is asked while its line to the kernel is made; one asks again
 CHANGED = ".jp-mod-current.jp-mod-dirty"
 IDLE = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
 
@@ -38,27 +37,26 @@ def opened(window, lab, name):
     address, folder = lab
     forget(folder / name)
     page = window.new_page()
+    heard = []                                         # what the kernel says to the page: JupyterLab shows "idle" before there is one
+    page.on("websocket", lambda line: line.on("framereceived", lambda said: heard.append(said)) if "/channels" in line.url else None)
     page.goto(address(name))
     page.locator(".jp-Notebook .jp-Cell").first.wait_for()
+    until = time.monotonic() + RUNS
+    while not heard:
+        assert time.monotonic() < until, "no kernel"
+        page.wait_for_timeout(20)
     page.locator(IDLE).wait_for()
-    until, pressed = time.monotonic() + RUNS, run_all(page)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    page.locator(CHANGED).first.wait_for()             # the numbers and the outputs are gone: it has begun
+    until = time.monotonic() + RUNS
     while time.monotonic() < until:
         page.locator(IDLE).wait_for(timeout=1000 * RUNS)         # it is so between two cells, too
         cells = saved(page, folder / name)
         assert unexpected(cells) == []
         if cells and all(cell["execution_count"] for cell in cells):
             return page
-        if not any(cell["execution_count"] for cell in cells) and time.monotonic() > pressed + FORGOTTEN:
-            pressed = run_all(page)
     raise AssertionError(f"{name}: not every cell was run in {RUNS} s")
-
-
-def run_all(page):
-    """Runs every cell by the menu; → when."""
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    page.locator(CHANGED).first.wait_for()             # the outputs are gone: it has begun
-    return time.monotonic()
 
 
 def unexpected(cells):

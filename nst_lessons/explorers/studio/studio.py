@@ -77,7 +77,7 @@ class Studio(Working):
         self.line = slider("before | after", 0, 0, 100, 1, "moves the border between photograph and painting")
         self.line.layout.visibility = "hidden"
         self.picture = widgets.Image(format="jpeg", layout={"width": "100%", "max_width": f"{_SHOWN}px", "margin": "4px 0"})
-        self.curve = widgets.Image(format="png", layout={"width": "100%", "max_width": f"{_SHOWN}px", "display": "none"})
+        self.curve = widgets.Image(format="png", layout={"width": "100%", "max_width": f"{_SHOWN}px", "margin": "0", "display": "none"})
 
     def _lay_out(self):
         row = {"flex_flow": "row wrap", "align_items": "center", "grid_gap": "4px"}
