@@ -113,6 +113,21 @@ def label(draw, text, x, y, right=False, size=15):
     draw.text((left + pad, y + pad + size / 2), text, INK, _font(size), anchor="lm")
 
 
+def divided(left, right, share, names=("", "")):
+    """Two Pillow images of one size upon each other: `left` up to `share` of the width, `right` beyond it, a line between them, names in the corners."""
+    picture, at = right.copy(), round(share * right.width)
+    picture.paste(left.crop((0, 0, at, left.height)), (0, 0))
+    draw = ImageDraw.Draw(picture)
+    if 0 < at < picture.width:
+        draw.line((at, 0, at, picture.height), PAPER, 5)
+        draw.line((at, 0, at, picture.height), INK, 1)
+    if at > 0 and names[0]:
+        label(draw, names[0], 8, 8)
+    if at < picture.width and names[1]:
+        label(draw, names[1], picture.width - 8, 8, right=True)
+    return picture
+
+
 def beside(one, other, gap=16):
     """Two Pillow images side by side on paper, `gap` px apart, upper edges level."""
     paper = Image.new("RGB", (one.width + gap + other.width, max(one.height, other.height)), PAPER)

@@ -1,10 +1,8 @@
 """Lesson 06: two pictures, one behind the other, and a line between them that one can move."""
 import functools
 
-from PIL import ImageDraw
-
 from ..images import load_image, resize, to_pil
-from .canvas import INK, PAPER, label
+from .canvas import divided
 from .controls import choice, slider
 from .explorer import Explorer
 
@@ -50,17 +48,7 @@ class BeforeAfter(Explorer):
     def draw(self):
         first, second, zoom = self.left.value, self.right.value, self.zoom.value
         under, over = self._shown(second, first, zoom), self._shown(first, first, zoom)
-        at = round(self.line.value / 100 * under.width)
-        picture = under.copy()
-        picture.paste(over.crop((0, 0, at, over.height)), (0, 0))
-        draw = ImageDraw.Draw(picture)
-        if 0 < at < picture.width:
-            draw.line((at, 0, at, picture.height), PAPER, 5)
-            draw.line((at, 0, at, picture.height), INK, 1)
-        if at > 0:
-            label(draw, first, 8, 8)
-        if at < picture.width:
-            label(draw, second, picture.width - 8, 8, right=True)
+        picture = divided(over, under, self.line.value / 100, (first, second))
         return picture, f"left {first}, right {second}: they differ by {self._difference(first, second):.0f} of 255 on average"
 
     @functools.lru_cache(maxsize=64)

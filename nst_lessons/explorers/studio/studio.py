@@ -5,13 +5,12 @@ import time
 from dataclasses import replace
 
 import ipywidgets as widgets
-from PIL import ImageDraw
 
 from ...images import resize, to_pil
 from ...stylize import style_side
 from ...words import style_from_words
 from ..access import accessible
-from ..canvas import INK, PAPER, label
+from ..canvas import divided
 from ..captions import stem
 from ..controls import slider
 from ..drawing import in_a_row
@@ -145,15 +144,7 @@ class Studio(Working):
             return
         after = to_pil(resize(self._result.image, _SHOWN))
         before = to_pil(resize(self._result.order.photo, tuple(reversed(after.size))))
-        at = round(self.line.value / 100 * after.width)
-        after.paste(before.crop((0, 0, at, after.height)), (0, 0))
-        draw = ImageDraw.Draw(after)
-        if 0 < at < after.width:
-            draw.line((at, 0, at, after.height), PAPER, 5)
-            draw.line((at, 0, at, after.height), INK, 1)
-        if at > 0:
-            label(draw, "before", 8, 8)
-        self._put(after)
+        self._put(divided(before, after, self.line.value / 100, ("before", "")))
 
     # --- what it answers ---------------------------------------------------------------------------------------------
 
