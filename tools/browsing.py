@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -47,11 +48,19 @@ def lab(place, notebooks, settings=()):
         file.write_text(json.dumps(settings[name]))
     for notebook in notebooks:
         shutil.copy(notebook, folder)
-    with _running(course.lab_command(folder, browser=False), folder, environ, place / "lab.log") as alive:
+    command = [*course.lab_command(folder, browser=False), f"--ServerApp.port={_free_port()}"]
+    with _running(command, folder, environ, place / "lab.log") as alive:
         while not (at := _told(place / "runtime")):
             alive()
         # Each notebook in a workspace of its own: the others' tabs do not come back.
         yield lambda name: f"{at['url']}lab/workspaces/{Path(name).stem}/tree/{name}?token={at['token']}", folder
+
+
+def _free_port():
+    """A port that nobody has: two servers that start in the same moment would both take the usual one."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
 
 
 def _told(runtime):
@@ -67,7 +76,7 @@ def studio(place):
     """The studio as `make studio` starts it: → (its address, the folder in which it saves)."""
     folder, log = place / "pictures", place / "studio.log"
     folder.mkdir()
-    with _running([sys.executable, str(ROOT / "tools/studio.py")], folder, _own(place), log) as alive:
+    with _running([sys.executable, str(ROOT / "tools/studio.py"), "--port", str(_free_port())], folder, _own(place), log) as alive:
         while not (told := re.search(r"http://127\.0\.0\.1:\d+/\?token=\w+\n", log.read_text())):
             alive()
         yield told[0].strip(), folder
