@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from classroom import accepts, knows_a_stub, refuses
 from nst_lessons import images
-from nst_lessons.checks import check_denormalize, check_normalize, check_resize_like, check_to_uint8
+from nst_lessons.checks import check_denormalize, check_normalize, check_resize_like, check_to_uint8, verdict
 from nst_lessons.images import IMAGENET_MEAN, IMAGENET_STD
 
 
@@ -310,3 +310,11 @@ BYTES = {
 @pytest.mark.parametrize("says", BYTES)
 def test_wrong_bytes(says):
     refuses(check_to_uint8, BYTES[says], says)
+
+
+@pytest.mark.parametrize("kind, sign", [(verdict.Wrong, "✗"), (verdict.NotWritten, "○")])
+def test_a_message_is_shown_in_lines_that_a_narrow_page_holds(kind, sign):
+    message = "Exercise 1.1: " + "your picture is not what it was " * 9 + "a-word-that-is-longer-than-a-line-" * 3
+    lines = kind(message)._render_traceback_()
+    assert len(lines) > 4 and max(len(line) for line in lines[:-1]) <= 78
+    assert " ".join(line.strip() for line in lines) == f"{sign} {message}".strip() and kind("short")._render_traceback_() == [f"{sign} short"]

@@ -1,9 +1,11 @@
 """What all checks share: how an answer is tried, compared with the truth, and told why it is wrong."""
 import contextlib
 import functools
+import textwrap
 
 import torch
 
+_WIDTH = 78               # signs in a line of a message
 _numbers = 0              # which random cases the checks draw: 0, those that a learner meets
 
 
@@ -23,18 +25,23 @@ def other_numbers(which):
         _numbers = before
 
 
+def _lines(message):
+    """A message as a notebook shows it, in lines that a narrow page holds: JupyterLab would break them within words."""
+    return textwrap.wrap(message, _WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
 class Wrong(AssertionError):
-    """An answer that a check refuses; a notebook shows its one line, without a traceback."""
+    """An answer that a check refuses; a notebook shows its message, without a traceback."""
 
     def _render_traceback_(self):
-        return [f"✗ {self}"]
+        return _lines(f"✗ {self}")
 
 
 class NotWritten(NotImplementedError):
-    """An exercise that is still a stub; a notebook shows its one line, without a traceback."""
+    """An exercise that is still a stub; a notebook shows its message, without a traceback."""
 
     def _render_traceback_(self):
-        return [f"○ {self}"]
+        return _lines(f"○ {self}")
 
 
 def exercise(number, right):
