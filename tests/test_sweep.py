@@ -298,6 +298,7 @@ def long_script(count):
                                  f"r = nst.sweep('photo.png', 'style.png', grid, processes={count}, **{LONG})\n"
                                  "print(r.painted)\n")
     return subprocess.Popen([sys.executable, "script.py"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),            # it may be ignored, in a shell's background
                             env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"})
 
 

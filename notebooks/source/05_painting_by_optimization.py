@@ -373,7 +373,7 @@ for start, steps in starts.items():
 
 # %% [markdown]
 # *Fine strokes first, then colors, large swirls last. At 30 the loss has nearly done falling, the picture is unfinished.* From
-# noise the arc of the helmet comes back, faintly, not the face.
+# noise a faint helmet comes back, no face.
 #
 # ## Large strokes
 #

@@ -574,7 +574,7 @@ plots.show([planted(), planted(GAMMA=1e3 * GAMMA),
            ["as it is", "A", "B", "C"], columns=2)
 
 # %% [markdown]
-# *A smoothness, B colors, C layers. (Before 6.3 is mended, C is the first picture again: that fault is still in.)*
+# *A smoothness, B colors, C layers. (C wants 6.3 mended.)*
 #
 # ## What to remember
 #

@@ -286,7 +286,7 @@ check_sliced(sliced_wasserstein)
 #
 # ## With your own function
 #
-# The explorer, with your 7.3. Then choose `sliced`, the package's own: a cousin, which weighs each layer otherwise.
+# After yours, choose `sliced`, the package's own: a cousin, which weighs each layer otherwise.
 
 # %%
 def my_slices(act, style_act):
