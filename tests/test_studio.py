@@ -18,7 +18,7 @@ from PIL import Image
 import nst_lessons as nst
 from nst_lessons import images
 from nst_lessons.explorers import Studio
-from nst_lessons.explorers.studio import code, desk, painter
+from nst_lessons.explorers.studio import code, desk, painter, sources
 from nst_lessons.images import to_bytes
 from nst_lessons.losses import Terms
 from nst_lessons.scale import Plan
@@ -491,6 +491,28 @@ def test_what_another_kernel_is_still_painting_is_not_offered(studio, files, mon
     one.resume.click()
     one.stop.click()
     assert one.wait(30) and not theirs.exists()
+
+
+def test_a_checkpoint_that_cannot_be_written_is_said_and_the_painting_goes_on(studio, monkeypatch):
+    def full(tree, path):
+        raise painter.CheckpointError("cannot write the checkpoint: make room")
+    monkeypatch.setattr(painter, "_KEEP_EVERY", 0.0)
+    monkeypatch.setattr(painter, "save_checkpoint", full)
+    begin(studio)
+    until(lambda: "left · cannot write the checkpoint: make room" in studio.state.value)
+    before = evaluation(studio)
+    until(lambda: evaluation(studio) > before)
+
+
+def test_an_upload_is_opened_once_for_all_moves_of_a_knob(studio, monkeypatch):
+    opened, real = [], sources.load_image
+    monkeypatch.setattr(sources, "load_image", lambda *what, **size: opened.append(size) or real(*what, **size))
+    drop(studio.desk.photo_drop, "dog.png", png("red"))
+    begin(studio)
+    opened.clear()
+    for alpha in (0.1, 0.3, 1.0):
+        studio.desk.alpha.value = alpha
+    assert opened == []
 
 
 def test_a_broken_checkpoint_is_taken_away(studio, files):

@@ -45,10 +45,15 @@ def checked(answer, shape, name="your function"):
     return answer
 
 
+def style_names(settings):
+    """The settings' paintings, one or several, as a list; [] where words speak."""
+    return settings.style if isinstance(settings.style, list) else [settings.style] if settings.style else []
+
+
 def stem(settings):
     """A file's name for a painting: "astronaut_starry"; for words their first letters."""
     said = "".join(sign if sign.isalnum() else " " for sign in settings.words or "").split()            # a description makes a long name
-    styles = ["-".join(said)[:40]] if settings.words else settings.style if isinstance(settings.style, list) else [settings.style]
+    styles = ["-".join(said)[:40]] if settings.words else style_names(settings)
     return "_".join(Path(name).stem for name in (settings.content, *styles)).replace(":", "-")
 
 

@@ -3,7 +3,7 @@ import json
 
 from ...settings import Settings
 from ...stylize import style_side
-from ..captions import stem
+from ..captions import stem, style_names
 
 
 def as_code(settings, way=None, file=None):
@@ -55,6 +55,5 @@ def _finished(settings):
 
 def shares(settings, seeds=False):
     """{painting: share} of the settings' styles; `seeds`: with what stands behind the colon of a museum's name."""
-    names = settings.style if isinstance(settings.style, list) else [settings.style]
-    names = names if seeds else [name.partition(":")[0] for name in names]
+    names = [name if seeds else name.partition(":")[0] for name in style_names(settings)]
     return dict(zip(names, settings.style_weights or [1 / len(names)] * len(names)))

@@ -7,6 +7,7 @@ class Course:
     """Collects the Progress of a painting; as text it is "160 px · evaluation 63 of 160 · style 0.021"."""
 
     def __init__(self):
+        self.remark = ""                                         # what went wrong beside the painting, a full disk say
         self.last, self._losses, self._levels = None, {"style": [], "content": []}, []
 
     def add(self, progress):

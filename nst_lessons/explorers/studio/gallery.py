@@ -5,7 +5,7 @@ from pathlib import Path
 import ipywidgets as widgets
 
 from ...images import resize, save_image, to_bytes
-from ..captions import free_name, stem
+from ..captions import free_name, stem, style_names
 from ..code_box import CodeBox
 from .code import as_code
 
@@ -43,8 +43,8 @@ class Gallery:
         """Shows the code that makes this picture."""
         settings = result.order.settings
         self.code.code, self.code.layout.display = as_code(settings, result.order.way, free_name(stem(settings))), None
-        names = [settings.content, *(settings.style if isinstance(settings.style, list) else [settings.style])]
-        sent = [Path(name).name for name in names if name and name.startswith("./") and not Path(name).is_file()]
+        names = [settings.content, *style_names(settings)]
+        sent = [Path(name).name for name in names if name.startswith("./") and not Path(name).is_file()]
         self._tell("its code is above the gallery" + (f"; it reads {' and '.join(sent)} from the folder in which it runs: put your own there" * bool(sent)))
 
     def save(self, result):

@@ -1,4 +1,5 @@
 """The studio's pictures: what is painted, and like what: a painting, two of them, or a description."""
+import functools
 import html
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import ipywidgets as widgets
 from ...images import load_image, to_bytes
 from ...samples import samples
 from ...words import style_from_words
+from ..captions import style_names
 from ..controls import choice, load_sample, slider
 from ..drawing import in_a_row
 from ..file_drop import FileDrop
@@ -23,6 +25,8 @@ class Sources:
 
     def __init__(self, photo, style, guarded):
         there, self.uploads = samples(), {}
+        # Kept: a knob that moves while it paints asks for the pictures again, and a large photograph takes long to open.
+        self._upload = functools.lru_cache(maxsize=4)(lambda name, size: load_image(self.uploads[name], size=size))
         own = lambda names, name: [(one, one) for one in (names if name in names else [name, *names])]
         paintings = own(there["paintings"], style)
         self.photo = choice("photograph", own(there["photos"], photo), photo, "what is painted")
@@ -52,14 +56,15 @@ class Sources:
         name = f"./{upload['name']}"                                                   # so it cannot be taken for a sample's name
         again = control.value == name
         self.uploads[name] = upload
+        self._upload.cache_clear()                                                     # it may be another picture of the same name
         self._add_choice(control, name, choose=True)
         if again:                                                                      # another picture of the same name
             control.notify_change({"name": "value", "old": None, "new": name, "owner": control, "type": "change"})
 
     def bring_back(self, settings, photo, styles):
         """Puts the pictures of a former sitting among the choices: its uploads are gone, and its knobs would turn to other pictures."""
-        names = settings.style if isinstance(settings.style, list) else [settings.style]
-        for one, name, picture in ((self.photo, settings.content, photo), *((self.style, *pair) for pair in zip(names, styles or []))):
+        paintings = zip(style_names(settings), styles or [])
+        for one, name, picture in ((self.photo, settings.content, photo), *((self.style, *pair) for pair in paintings)):
             if name not in _names(one) and name.partition(":")[0] not in samples()["paintings"]:
                 self.uploads[name] = {"name": Path(name).name, "content": to_bytes(picture, "png")}
                 self._add_choice(one, name)
@@ -73,7 +78,7 @@ class Sources:
 
     def load(self, name, size):
         """[1, 3, H, W] of an upload, a sample or a file."""
-        return load_image(self.uploads[name], size=size) if name in self.uploads else load_sample(name, size)
+        return self._upload(name, size) if name in self.uploads else load_sample(name, size)
 
     def described(self):
         """The description; None where paintings speak. ValueError for an empty one."""
@@ -93,7 +98,7 @@ class Sources:
 
     def put_sources(self, settings):
         """Turns the choices to what `settings` say."""
-        names = settings.style if isinstance(settings.style, list) else [settings.style or self.style.value]
+        names = style_names(settings) or [self.style.value]
         seeds = [seed for school, _, seed in (name.partition(":") for name in names) if school in samples()["paintings"]]
         names = [name.partition(":")[0] if name.partition(":")[0] in samples()["paintings"] else name for name in names]
         self.photo.value = settings.content if settings.content in _names(self.photo) else self.photo.value

@@ -11,7 +11,7 @@ from ...stylize import style_side
 from ...words import style_from_words
 from ..access import accessible
 from ..canvas import divided
-from ..captions import stem
+from ..captions import stem, style_names
 from ..controls import slider
 from ..drawing import in_a_row
 from ..working import Working
@@ -159,8 +159,7 @@ class Studio(Working):
             raise ValueError("words are painted step by step: choose that under 'How', or a painting in place of words")
         if isinstance(settings.style, list) and settings.masks:
             raise ValueError("one mask, one painting: choose 'a painting' under 'Pictures', or 'everywhere' under 'Mask'")
-        names = settings.style if isinstance(settings.style, list) else [settings.style]
-        styles = None if settings.words else [desk.load(name, style_side(settings.size, settings)) for name in names]
+        styles = None if settings.words else [desk.load(name, style_side(settings.size, settings)) for name in style_names(settings)]
         return Order(settings, desk.load(settings.content, settings.size), styles, way)
 
     def _run(self, _):
@@ -253,7 +252,8 @@ class Studio(Working):
         self._show(image)
         self.curve.value, self.curve.layout.display = course.drawn(), None
         verb = "held at" if self.painter.held else "painting"
-        self.say(f"{verb} {course} · {course.time_left(order.settings, time.monotonic() - self._began)} left{self._remark}")
+        remark = self._remark + (f" · {course.remark}" if course.remark else "")
+        self.say(f"{verb} {course} · {course.time_left(order.settings, time.monotonic() - self._began)} left{remark}")
 
     def _ended(self, how, result):
         if isinstance(how, Exception):
