@@ -5,7 +5,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def _without_torch(name):
+def without_torch(name):
     """nst_lessons/lab/NAME.py as a module, by its path: importing the package would load torch first, some seconds for nothing."""
     package = Path(importlib.util.find_spec("nst_lessons").origin).parent
     spec = importlib.util.spec_from_file_location(f"nst_lessons_lab_{name}", package / "lab" / f"{name}.py")
@@ -14,7 +14,7 @@ def _without_torch(name):
     return module
 
 
-server = _without_torch("server")
+server = without_torch("server")
 browser_at_hand, lab_command = server.browser_at_hand, server.lab_command
 
 if __name__ == "__main__":
